@@ -1,0 +1,7 @@
+"""``python -m mkexplorer``."""
+
+import sys
+
+from mkexplorer.cli import main
+
+sys.exit(main())
