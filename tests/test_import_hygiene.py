@@ -1,4 +1,4 @@
-"""What must not be loaded, proven in a fresh interpreter: it is what keeps the command line fast and the core headless."""
+"""What must not be loaded, proven in a fresh interpreter: it keeps the command line fast and the core headless."""
 
 from __future__ import annotations
 
