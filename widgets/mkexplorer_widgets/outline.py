@@ -138,7 +138,9 @@ class Outline(ScrollView, can_focus=True):
         Binding("end,G", "edge(1)", "Last row", show=False, id="outline.last", tooltip="To the last row"),
         Binding("left,h", "fold", "Fold", show=False, id="outline.fold", tooltip="Fold this row, or go to its parent"),
         Binding("right,l", "unfold", "Unfold", show=False, id="outline.unfold", tooltip="Unfold, or go to the child"),
-        Binding("space", "fold_or_unfold", "Fold/unfold", show=False, id="outline.toggle", tooltip="Fold or unfold this row"),
+        Binding(
+            "space", "fold_or_unfold", "Fold/unfold", show=False, id="outline.toggle", tooltip="Fold or unfold this row"
+        ),
         Binding("enter", "select", "Open", show=False, id="outline.select", tooltip="Open this row"),
     ]
 
