@@ -1,0 +1,270 @@
+"""The list as data: graphs, their multi-kernels, their sub-kernels, with what each row says.
+
+Screen and command line both show exactly this; filtering, sorting and counting are here so that they agree.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from mkexplorer.catalog.model import Evidence, Graph, MultiKernel, SubKernel, Timing
+from mkexplorer.measure.verdict import Judgement, Verdict, judge
+from mkexplorer.picks.model import Pick, PickState, recorded_pick
+from mkexplorer.report import titles
+
+if TYPE_CHECKING:
+    from mkexplorer.catalog import Catalog
+
+
+class Tone(StrEnum):
+    """How a mark is coloured; sign and word say the same without colour."""
+
+    GOOD = "good"
+    BAD = "bad"
+    UNSURE = "unsure"
+    NEUTRAL = "neutral"
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A verdict on a pick, as a sign and a word: ``⚠ +38%``."""
+
+    sign: str
+    word: str
+    tone: Tone
+
+    def __str__(self) -> str:
+        return f"{self.sign} {self.word}".strip()
+
+
+@dataclass(frozen=True, slots=True)
+class SubKernelRow:
+    """``time_us`` is the cold median in microseconds, None where it was not measured."""
+
+    sub_kernel: SubKernel
+    time_us: float | None
+    picked: bool
+    fastest: bool
+
+    @property
+    def note(self) -> str:
+        """'● picked', 'fastest', both or nothing."""
+        return " ".join(text for text, said in (("● picked", self.picked), ("fastest", self.fastest)) if said)
+
+
+@dataclass(frozen=True, slots=True)
+class MultiKernelRow:
+    multi_kernel: MultiKernel
+    title: str
+    shape: str
+    dtype: str
+    mark: Mark
+    pick: Pick
+    judgement: Judgement | None
+    sub_kernels: tuple[SubKernelRow, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class GraphRow:
+    """One wrapper's multi-kernels. ``key`` is the wrapper's, so a refresh finds the row again."""
+
+    key: str
+    title: str
+    rows: tuple[MultiKernelRow, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """``slower``: another sub-kernel is surely faster than the pick. ``unsure``: measured, but not clear."""
+
+    multi_kernels: int
+    sub_kernels: int
+    slower: int
+    unsure: int
+
+
+class Order(StrEnum):
+    GRAPH = "graph"
+    OPERATION = "operation"
+    SIZE = "size"
+    TIME = "time"
+    REGRET = "regret"
+
+
+def graph_rows(catalog: Catalog) -> tuple[GraphRow, ...]:
+    """All rows of a catalog, in its order."""
+    groups: dict[str, list[MultiKernelRow]] = {}
+    for multi_kernel in catalog.multi_kernels:
+        row = multi_kernel_row(multi_kernel, catalog.evidence(multi_kernel))
+        groups.setdefault(multi_kernel.wrapper_key, []).append(row)
+    return tuple(GraphRow(key, _graph_title(rows[0].multi_kernel), tuple(rows)) for key, rows in groups.items())
+
+
+def multi_kernel_row(multi_kernel: MultiKernel, evidence: Evidence | None) -> MultiKernelRow:
+    pick = recorded_pick(multi_kernel, evidence)
+    timings = cold_timings(multi_kernel, evidence)
+    judgement = judge(timings, pick.index)
+    return MultiKernelRow(
+        multi_kernel,
+        titles.title(multi_kernel),
+        titles.shape_text(multi_kernel),
+        titles.dtype_text(multi_kernel),
+        mark_of(pick, judgement),
+        pick,
+        judgement,
+        tuple(
+            _sub_kernel_row(sub, timing, pick, judgement)
+            for sub, timing in zip(multi_kernel.sub_kernels, timings, strict=True)
+        ),
+    )
+
+
+def cold_timings(multi_kernel: MultiKernel, evidence: Evidence | None) -> tuple[Timing | None, ...]:
+    """The recorded times with a cold L2, one per sub-kernel in index order; all None where there are none.
+
+    Evidence for another number of sub-kernels is not this multi-kernel's, and is not used.
+    """
+    if evidence is None or len(evidence.sub_kernels) != len(multi_kernel.sub_kernels):
+        return (None,) * len(multi_kernel.sub_kernels)
+    return tuple(sub.cold for sub in evidence.sub_kernels)
+
+
+def mark_of(pick: Pick, judgement: Judgement | None) -> Mark:
+    """What to say of a pick in a few cells."""
+    if pick.state is PickState.INVALID:
+        return Mark("✗", "invalid pick", Tone.BAD)
+    if judgement is None:
+        return Mark("", "", Tone.NEUTRAL)
+    if judgement.regret is None:
+        return Mark("–", "no pick", Tone.NEUTRAL)
+    if judgement.verdict is Verdict.FASTER:
+        if judgement.pick_is_slower:
+            return Mark("⚠", f"+{judgement.regret:.0%}", Tone.BAD)
+        return Mark("✓", "fastest", Tone.GOOD)
+    if judgement.verdict is Verdict.SAME:
+        return Mark("=", Verdict.SAME.value, Tone.GOOD)
+    return Mark("?", Verdict.UNSURE.value, Tone.UNSURE)
+
+
+def time_text(time_us: float | None) -> str:
+    """'31.1 µs', '2.43 µs', '1.84 ms': three digits."""
+    if time_us is None:
+        return ""
+    value, unit = (time_us / 1000, "ms") if time_us >= 999.5 else (time_us, "µs")
+    digits = 0 if value >= 99.95 else 1 if value >= 9.995 else 2
+    return f"{value:.{digits}f} {unit}"
+
+
+def count(graphs: Iterable[GraphRow]) -> Counts:
+    rows = [row for graph in graphs for row in graph.rows]
+    return Counts(
+        len(rows),
+        sum(len(row.sub_kernels) for row in rows),
+        sum(row.judgement is not None and row.judgement.pick_is_slower for row in rows),
+        sum(row.judgement is not None and row.judgement.verdict is Verdict.UNSURE for row in rows),
+    )
+
+
+def counts_text(counts: Counts) -> str:
+    """'41 multi-kernels · 11 slower than they could be'."""
+    noun = "multi-kernel" if counts.multi_kernels == 1 else "multi-kernels"
+    parts = [f"{counts.multi_kernels} {noun}"]
+    if counts.slower:
+        parts.append(f"{counts.slower} slower than {'it' if counts.slower == 1 else 'they'} could be")
+    return " · ".join(parts)
+
+
+def machine_text(catalog: Catalog) -> str:
+    """'torch 2.11.0 · NVIDIA H100 80GB HBM3', as recorded; empty where nothing is."""
+    for multi_kernel in catalog.multi_kernels:
+        evidence = catalog.evidence(multi_kernel)
+        if evidence is not None:
+            torch = f"torch {evidence.torch.partition('+')[0]}" if evidence.torch else None
+            return " · ".join(part for part in (torch, evidence.gpu) if part)
+    return ""
+
+
+def filter_rows(graphs: Iterable[GraphRow], query: str) -> tuple[GraphRow, ...]:
+    """The rows that hold every word of ``query``; graphs without any are left out.
+
+    A word may stand anywhere in the operation, shape ('4096x' finds '4096×'), dtype, kinds, names, id, graph, source
+    nodes and kernel files; in operation, shape and dtype its letters may also lie apart ('lnorm').
+    """
+    words = _plain(query).split()
+    if not words:
+        return tuple(graphs)
+    kept = (replace(graph, rows=tuple(row for row in graph.rows if _holds(row, words))) for graph in graphs)
+    return tuple(graph for graph in kept if graph.rows)
+
+
+def sort_rows(graphs: Sequence[GraphRow], order: Order) -> tuple[GraphRow, ...]:
+    """Any order but the graphs' own makes one group without a title of all rows; equal ones keep their order."""
+    if order is Order.GRAPH:
+        return tuple(graphs)
+    rows = sorted((row for graph in graphs for row in graph.rows), key=_SORT_KEYS[order])
+    return (GraphRow("", "", tuple(rows)),) if rows else ()
+
+
+def _regret(row: MultiKernelRow) -> float:
+    regret = row.judgement.regret if row.judgement is not None else None
+    return -1.0 if regret is None else regret
+
+
+def _time(row: MultiKernelRow) -> float:
+    times = [sub.time_us for sub in row.sub_kernels if sub.time_us is not None and (sub.picked or sub.fastest)]
+    return max(times, default=-1.0)
+
+
+_SORT_KEYS: dict[Order, Callable[[MultiKernelRow], float | str]] = {
+    Order.OPERATION: lambda row: row.title,
+    Order.SIZE: lambda row: -titles.element_count(row.multi_kernel),
+    Order.TIME: lambda row: -_time(row),
+    Order.REGRET: lambda row: -_regret(row),
+}
+
+
+def _sub_kernel_row(sub: SubKernel, timing: Timing | None, pick: Pick, judgement: Judgement | None) -> SubKernelRow:
+    time_us = timing.median_us if timing is not None else None
+    # Where the verdict is SAME or UNSURE nothing is called the fastest.
+    won = judgement is not None and judgement.verdict is Verdict.FASTER and judgement.best == sub.index
+    return SubKernelRow(sub, time_us, pick.index == sub.index, won)
+
+
+def _graph_title(multi_kernel: MultiKernel) -> str:
+    graph: Graph | None = multi_kernel.graph
+    return f"graph {graph.aot_id}" if graph is not None else f"wrapper {multi_kernel.id.partition('/')[0]}"
+
+
+def _holds(row: MultiKernelRow, words: list[str]) -> bool:
+    spoken = _plain(f"{row.title} {row.shape} {row.dtype}").split()
+    multi_kernel = row.multi_kernel
+    everything = _plain(
+        "\n".join(
+            (
+                f"{row.title} {row.shape} {row.dtype} {row.mark}",
+                "slower" if row.judgement is not None and row.judgement.pick_is_slower else "",
+                multi_kernel.id,
+                multi_kernel.wrapper_key,
+                multi_kernel.graph.aot_id if multi_kernel.graph is not None else "",
+                *multi_kernel.operations,
+                *multi_kernel.source_nodes,
+                *(f"{sub.name} {sub.kind.value} {sub.kernel_file}" for sub in multi_kernel.sub_kernels),
+            )
+        )
+    )
+    return all(word in everything or any(_letters_in_order(word, part) for part in spoken) for word in words)
+
+
+def _plain(text: str) -> str:
+    return text.casefold().replace("×", "x")
+
+
+def _letters_in_order(letters: str, text: str) -> bool:
+    """The first letter must be the text's own, so that 'sum' does not find every 'softmax'-like word."""
+    if not text.startswith(letters[0]):
+        return False
+    rest = iter(text)
+    return all(letter in rest for letter in letters)
