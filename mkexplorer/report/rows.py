@@ -42,12 +42,16 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class SubKernelRow:
-    """``time_us`` is the cold median in microseconds, None where it was not measured."""
+    """``timing`` is the one with a cold L2, None where it was not measured."""
 
     sub_kernel: SubKernel
-    time_us: float | None
+    timing: Timing | None
     picked: bool
     fastest: bool
+
+    @property
+    def time_us(self) -> float | None:
+        return self.timing.median_us if self.timing is not None else None
 
     @property
     def note(self) -> str:
@@ -227,10 +231,9 @@ _SORT_KEYS: dict[Order, Callable[[MultiKernelRow], float | str]] = {
 
 
 def _sub_kernel_row(sub: SubKernel, timing: Timing | None, pick: Pick, judgement: Judgement | None) -> SubKernelRow:
-    time_us = timing.median_us if timing is not None else None
     # Where the verdict is SAME or UNSURE nothing is called the fastest.
     won = judgement is not None and judgement.verdict is Verdict.FASTER and judgement.best == sub.index
-    return SubKernelRow(sub, time_us, pick.index == sub.index, won)
+    return SubKernelRow(sub, timing, pick.index == sub.index, won)
 
 
 def _graph_title(multi_kernel: MultiKernel) -> str:

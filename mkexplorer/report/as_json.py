@@ -1,0 +1,270 @@
+"""What the command line prints with ``--json``: plain values for ``json.dumps``, by documented schemas.
+
+Every document has ``schema``: its name and version ('mkexplorer.list/1'). A version only ever gains keys; when a key
+goes away or changes its meaning, the number rises. Times end in ``_us`` (microseconds); what is not known is null.
+
+``mkexplorer.list/1``::
+
+    schema, place (path), place_kind, counts {multi_kernels, sub_kernels, slower, unsure},
+    multi_kernels [multi-kernel], diagnostics [{severity, path, line, message, advice}]
+
+A multi-kernel::
+
+    id, name, kind ('multi_kernel' or 'size_hint_multi_kernel'), title, shape, dtype,
+    graph (AOT id), phase (forward, backward or inference),
+    wrapper (path inside the place), wrapper_ordinal (which text of that file, from 0; null: the whole file),
+    wrapper_key, line (of its definition), operations [text], source_nodes [text],
+    sub_kernels [{index, name, kind, kernel_file, size_key, cold {median_us, q1_us, q3_us, n}, picked, fastest}],
+    arguments (those of the first call), calls [{line, arguments}],
+    pick {state, index, path, reason},
+    verdict {word, best, rival, ratio, low, high, regret}
+
+An argument is ``{name, dtype, shape, stride, offset, expression}`` for a tensor (dtype as torch spells it:
+'torch.bfloat16'; sizes are numbers, or text where they are symbolic) and ``{name, value, expression}`` for a number.
+
+``mkexplorer.show/1``::
+
+    schema, place, multi_kernel (as above), sub_kernel (its index),
+    stage ('source', 'ttir', 'ttgir', 'llir', 'ptx' or 'sass'), text,
+    metadata {decorator, size_hints, reduction_hint, signature, loads, stores, reductions, mutated, persistent,
+    grid_type, device, other},
+    configurations [{hash, folder, stages {name: path}, block_sizes, num_warps, num_stages, shared_bytes, target,
+    triton_version, won, won_reason}]
+
+``mkexplorer.diff/1``::
+
+    schema, place, left and right {id, sub_kernel, name}, stage, normalized, equal,
+    changes [{op ('replace', 'delete' or 'insert'), left [first, end], right [first, end], removed, added}]
+
+Line ranges count from 0 and exclude their end; ``removed`` and ``added`` are the lines themselves.
+
+``mkexplorer.export/1``::
+
+    schema, path, bytes, multi_kernels
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from mkexplorer.analysis.diff import Change
+from mkexplorer.catalog.model import (
+    Argument,
+    CompiledConfig,
+    Diagnostic,
+    KernelMetadata,
+    MultiKernel,
+    SubKernel,
+    TensorArgument,
+    Timing,
+    Wrapper,
+)
+from mkexplorer.measure.verdict import Judgement
+from mkexplorer.report.rows import GraphRow, MultiKernelRow, SubKernelRow, count
+
+if TYPE_CHECKING:
+    from mkexplorer.catalog import Catalog
+
+Json = Mapping[str, "Json"] | Sequence["Json"] | str | int | float | bool | None
+
+
+def listing(catalog: Catalog, graphs: Sequence[GraphRow]) -> dict[str, Json]:
+    counts = count(graphs)
+    return {
+        "schema": "mkexplorer.list/1",
+        "place": catalog.place.path,
+        "place_kind": catalog.place.kind.value,
+        "counts": {
+            "multi_kernels": counts.multi_kernels,
+            "sub_kernels": counts.sub_kernels,
+            "slower": counts.slower,
+            "unsure": counts.unsure,
+        },
+        "multi_kernels": [
+            multi_kernel(row, catalog.wrapper(row.multi_kernel)) for graph in graphs for row in graph.rows
+        ],
+        "diagnostics": [_diagnostic(diagnostic) for diagnostic in catalog.diagnostics],
+    }
+
+
+def shown(
+    catalog: Catalog,
+    row: MultiKernelRow,
+    sub: SubKernel,
+    stage: str,
+    text: str,
+) -> dict[str, Json]:
+    return {
+        "schema": "mkexplorer.show/1",
+        "place": catalog.place.path,
+        "multi_kernel": multi_kernel(row, catalog.wrapper(row.multi_kernel)),
+        "sub_kernel": sub.index,
+        "stage": stage,
+        "text": text,
+        "metadata": _metadata(catalog.metadata(row.multi_kernel, sub)),
+        "configurations": [_configuration(config) for config in catalog.configs(sub)],
+    }
+
+
+def difference(
+    place: str,
+    sides: tuple[tuple[MultiKernel, SubKernel], tuple[MultiKernel, SubKernel]],
+    lines: tuple[Sequence[str], Sequence[str]],
+    changes: Iterable[Change],
+    *,
+    stage: str,
+    normalized: bool,
+) -> dict[str, Json]:
+    different = [change for change in changes if change.op != "equal"]
+    return {
+        "schema": "mkexplorer.diff/1",
+        "place": place,
+        "left": _side(*sides[0]),
+        "right": _side(*sides[1]),
+        "stage": stage,
+        "normalized": normalized,
+        "equal": not different,
+        "changes": [
+            {
+                "op": change.op,
+                "left": [change.left.start, change.left.stop],
+                "right": [change.right.start, change.right.stop],
+                "removed": list(lines[0][change.left.start : change.left.stop]),
+                "added": list(lines[1][change.right.start : change.right.stop]),
+            }
+            for change in different
+        ],
+    }
+
+
+def exported(path: str, size: int, multi_kernels: int) -> dict[str, Json]:
+    return {"schema": "mkexplorer.export/1", "path": path, "bytes": size, "multi_kernels": multi_kernels}
+
+
+def multi_kernel(row: MultiKernelRow, wrapper: Wrapper) -> dict[str, Json]:
+    known = row.multi_kernel
+    return {
+        "id": known.id,
+        "name": known.name,
+        "kind": known.kind.value,
+        "title": row.title,
+        "shape": row.shape,
+        "dtype": row.dtype,
+        "graph": known.graph.aot_id if known.graph is not None else None,
+        "phase": known.graph.phase if known.graph is not None else None,
+        "wrapper": wrapper.origin.path,
+        "wrapper_ordinal": wrapper.origin.ordinal,
+        "wrapper_key": known.wrapper_key,
+        "line": known.definition.first,
+        "operations": known.operations,
+        "source_nodes": known.source_nodes,
+        "sub_kernels": [_sub_kernel(sub) for sub in row.sub_kernels],
+        "arguments": [_argument(argument) for argument in known.calls[0].arguments] if known.calls else [],
+        "calls": [
+            {"line": call.line, "arguments": [_argument(argument) for argument in call.arguments]}
+            for call in known.calls
+        ],
+        "pick": {
+            "state": row.pick.state.value,
+            "index": row.pick.index,
+            "path": row.pick.path,
+            "reason": row.pick.reason,
+        },
+        "verdict": _verdict(row.judgement),
+    }
+
+
+def _sub_kernel(row: SubKernelRow) -> dict[str, Json]:
+    sub = row.sub_kernel
+    return {
+        "index": sub.index,
+        "name": sub.name,
+        "kind": sub.kind.value,
+        "kernel_file": sub.kernel_file,
+        "size_key": sub.size_key,
+        "cold": _timing(row.timing),
+        "picked": row.picked,
+        "fastest": row.fastest,
+    }
+
+
+def _argument(argument: Argument) -> dict[str, Json]:
+    if isinstance(argument, TensorArgument):
+        return {
+            "name": argument.name,
+            "dtype": argument.dtype,
+            "shape": argument.shape,
+            "stride": argument.stride,
+            "offset": argument.offset,
+            "expression": argument.expression,
+        }
+    return {"name": argument.name, "value": argument.value, "expression": argument.expression}
+
+
+def _timing(timing: Timing | None) -> dict[str, Json] | None:
+    if timing is None:
+        return None
+    return {"median_us": timing.median_us, "q1_us": timing.q1_us, "q3_us": timing.q3_us, "n": timing.n}
+
+
+def _verdict(judgement: Judgement | None) -> dict[str, Json] | None:
+    if judgement is None:
+        return None
+    return {
+        "word": judgement.verdict.value,
+        "best": judgement.best,
+        "rival": judgement.rival,
+        "ratio": judgement.ratio,
+        "low": judgement.low,
+        "high": judgement.high if math.isfinite(judgement.high) else None,
+        "regret": judgement.regret,
+    }
+
+
+def _metadata(metadata: KernelMetadata) -> dict[str, Json]:
+    return {
+        "decorator": metadata.decorator,
+        "size_hints": dict(metadata.size_hints),
+        "reduction_hint": metadata.reduction_hint,
+        "signature": dict(metadata.signature),
+        "loads": metadata.loads,
+        "stores": metadata.stores,
+        "reductions": metadata.reductions,
+        "mutated": metadata.mutated,
+        "persistent": metadata.persistent,
+        "grid_type": metadata.grid_type,
+        "device": dict(metadata.device),
+        "other": dict(metadata.other),
+    }
+
+
+def _configuration(config: CompiledConfig) -> dict[str, Json]:
+    return {
+        "hash": config.hash,
+        "folder": config.folder,
+        "stages": dict(config.stages),
+        "block_sizes": dict(config.block_sizes),
+        "num_warps": config.num_warps,
+        "num_stages": config.num_stages,
+        "shared_bytes": config.shared_bytes,
+        "target": config.target,
+        "triton_version": config.triton_version,
+        "won": config.won,
+        "won_reason": config.won_reason,
+    }
+
+
+def _side(multi_kernel: MultiKernel, sub: SubKernel) -> dict[str, Json]:
+    return {"id": multi_kernel.id, "sub_kernel": sub.index, "name": sub.name}
+
+
+def _diagnostic(diagnostic: Diagnostic) -> dict[str, Json]:
+    return {
+        "severity": diagnostic.severity.value,
+        "path": diagnostic.path,
+        "line": diagnostic.line,
+        "message": diagnostic.message,
+        "advice": diagnostic.advice,
+    }

@@ -1,0 +1,165 @@
+"""What the command line prints for people: a table of the list, the details, a coloured difference.
+
+Everything from a place goes through ``visible`` here, so that nothing in it can drive a terminal.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from mkexplorer.catalog.model import Diagnostic
+from mkexplorer.report.details import Section
+from mkexplorer.report.rows import GraphRow, MultiKernelRow, SubKernelRow, Tone, time_text
+from mkexplorer_widgets.plain_text import visible
+
+
+class Ansi(StrEnum):
+    """The terminal's own palette, so that it fits whatever theme the terminal has."""
+
+    BOLD = "1"
+    DIM = "2"
+    RED = "31"
+    GREEN = "32"
+    YELLOW = "33"
+    CYAN = "36"
+
+
+_TONES = {Tone.GOOD: Ansi.GREEN, Tone.BAD: Ansi.RED, Tone.UNSURE: Ansi.YELLOW}
+_ELLIPSIS = "…"
+_GAP = "  "
+_NARROWEST = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """``width`` in cells, None for no limit (a file or a pipe gets everything)."""
+
+    colour: bool = False
+    width: int | None = None
+
+    def paint(self, text: str, *codes: Ansi) -> str:
+        return f"\x1b[{';'.join(codes)}m{text}\x1b[0m" if self.colour and codes and text else text
+
+
+@dataclass(frozen=True, slots=True)
+class _Cell:
+    text: str
+    codes: tuple[Ansi, ...] = ()
+
+
+def table(graphs: Iterable[GraphRow], look: Look) -> Iterator[str]:
+    """One line for each multi-kernel under a line of headings."""
+    headings = [_Cell(text, (Ansi.BOLD,)) for text in ("ID", "OPERATION", "SHAPE", "DTYPE", "VERDICT", "SUB-KERNELS")]
+    lines = [headings, *(_cells(row) for graph in graphs for row in graph.rows)]
+    widths = _fit([max(map(cell_width, column)) for column in _columns(lines)], look.width)
+    for line in lines:
+        cells = (
+            look.paint(shortened(cell.text, width), *cell.codes) + " " * (width - cell_width(cell.text))
+            for cell, width in zip(line, widths, strict=True)
+        )
+        yield _GAP.join(cells).rstrip()
+
+
+def details(sections: Sequence[Section], look: Look) -> Iterator[str]:
+    """Sections with their labels in one column; where a value came from stands dim behind it."""
+    for number, section in enumerate(sections):
+        if number:
+            yield ""
+        yield look.paint(one_line(section.title), Ansi.BOLD)
+        width = min(max((cell_width(one_line(entry.label)) for entry in section.entries), default=0), 24)
+        for entry in section.entries:
+            label = one_line(entry.label)
+            origin = f"  ({one_line(entry.origin)})" if entry.origin else ""
+            padding = " " * max(0, width - cell_width(label))
+            yield f"  {look.paint(label, Ansi.CYAN)}{padding}  {one_line(entry.value)}{look.paint(origin, Ansi.DIM)}"
+
+
+def difference(lines: Iterable[str], look: Look) -> Iterator[str]:
+    """The lines of a unified difference."""
+    for line in lines:
+        shown = one_line(line)
+        if line.startswith(("--- ", "+++ ")):
+            yield look.paint(shown, Ansi.BOLD)
+        elif line.startswith("@@"):
+            yield look.paint(shown, Ansi.CYAN)
+        elif line.startswith("-"):
+            yield look.paint(shown, Ansi.RED)
+        elif line.startswith("+"):
+            yield look.paint(shown, Ansi.GREEN)
+        else:
+            yield shown
+
+
+def diagnostic(found: Diagnostic) -> str:
+    """'error: k4/ck4….py:12: what happened. What to do.'"""
+    line = f":{found.line}" if found.line is not None else ""
+    return one_line(f"{found.severity.value}: {found.path}{line}: {found.message} {found.advice}".rstrip())
+
+
+def one_line(text: str) -> str:
+    """``visible`` for what must stay on one line."""
+    return visible(text.removesuffix("\n").replace("\n", "␊"))
+
+
+def cell_width(text: str) -> int:
+    """Terminal cells of visible text."""
+    if text.isascii():
+        return len(text)
+    return sum(_character_width(character) for character in text)
+
+
+def shortened(text: str, width: int) -> str:
+    """At most ``width`` cells, with an ellipsis for what is left out."""
+    if cell_width(text) <= width:
+        return text
+    kept, used = "", cell_width(_ELLIPSIS)
+    for character in text:
+        used += _character_width(character)
+        if used > width:
+            break
+        kept += character
+    return kept + _ELLIPSIS
+
+
+def _character_width(character: str) -> int:
+    if unicodedata.combining(character):
+        return 0
+    return 2 if unicodedata.east_asian_width(character) in "WF" else 1
+
+
+def _cells(row: MultiKernelRow) -> list[_Cell]:
+    tone = _TONES.get(row.mark.tone)
+    return [
+        _Cell(one_line(row.multi_kernel.id), (Ansi.CYAN,)),
+        _Cell(one_line(row.title)),
+        _Cell(one_line(row.shape)),
+        _Cell(one_line(row.dtype)),
+        _Cell(one_line(str(row.mark)), (tone,) if tone is not None else ()),
+        _Cell(one_line(", ".join(_sub_kernel(sub) for sub in row.sub_kernels))),
+    ]
+
+
+def _sub_kernel(row: SubKernelRow) -> str:
+    """'0 looped 31.1 µs ●': the dot marks the pick."""
+    parts = (str(row.sub_kernel.index), row.sub_kernel.kind.value, time_text(row.time_us), "●" if row.picked else "")
+    return " ".join(part for part in parts if part)
+
+
+def _columns(lines: list[list[_Cell]]) -> Iterator[tuple[str, ...]]:
+    return zip(*([cell.text for cell in line] for line in lines), strict=True)
+
+
+def _fit(widths: list[int], limit: int | None) -> list[int]:
+    """Shrink the last column first, then the widest of the others, until the table fits."""
+    if limit is None:
+        return widths
+    widths = list(widths)
+    excess = sum(widths) + len(_GAP) * (len(widths) - 1) - limit
+    for column in (len(widths) - 1, 1, 0, 2):
+        cut = max(0, min(excess, widths[column] - _NARROWEST))
+        widths[column] -= cut
+        excess -= cut
+    return widths

@@ -1,0 +1,204 @@
+"""Everything known of one multi-kernel, in sections of labelled values, each with where it came from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from mkexplorer.catalog.model import (
+    Argument,
+    CompiledConfig,
+    Evidence,
+    MultiKernel,
+    SubKernelEvidence,
+    TensorArgument,
+    Timing,
+    Wrapper,
+)
+from mkexplorer.measure.verdict import Judgement, Verdict
+from mkexplorer.report import titles
+from mkexplorer.report.rows import MultiKernelRow, SubKernelRow, time_text
+
+if TYPE_CHECKING:
+    from mkexplorer.catalog import Catalog
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """``origin`` tells a person where the value was read; empty where it is computed from the others."""
+
+    label: str
+    value: str
+    origin: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    title: str
+    entries: tuple[Entry, ...]
+
+
+def details(catalog: Catalog, row: MultiKernelRow) -> tuple[Section, ...]:
+    """Sections in reading order: what it is, its pick, each sub-kernel, its arguments. Reads files of the place."""
+    multi_kernel = row.multi_kernel
+    wrapper = catalog.wrapper(multi_kernel)
+    evidence = catalog.evidence(multi_kernel)
+    return (
+        Section(" ".join(part for part in (row.title, row.shape, row.dtype) if part), _identity(multi_kernel, wrapper)),
+        Section("Pick", _pick(row, evidence)),
+        *(_sub_kernel(catalog, row, sub, evidence) for sub in row.sub_kernels),
+        *_arguments(multi_kernel, wrapper),
+    )
+
+
+def verdict_text(judgement: Judgement | None) -> str:
+    """'sub-kernel 1 is FASTER than 0: 1.380× (95%: 1.373 to 1.387)'."""
+    if judgement is None:
+        return "not measured"
+    if judgement.verdict is Verdict.FASTER:
+        said = f"sub-kernel {judgement.best} is FASTER than {judgement.rival}"
+    else:
+        said = f"sub-kernels {judgement.best} and {judgement.rival}: {judgement.verdict.value}"
+    return f"{said}: {judgement.ratio:.3f}× (95%: {judgement.low:.3f} to {judgement.high:.3f})"
+
+
+def timing_text(timing: Timing) -> str:
+    """'31.1 µs [31.0, 31.3] n=40': median and quartiles."""
+    return f"{time_text(timing.median_us)} [{timing.q1_us:.4g}, {timing.q3_us:.4g}] n={timing.n}"
+
+
+def argument_text(argument: Argument) -> str:
+    """'bf16 4096×4096, stride 4096, 1' or the number."""
+    if not isinstance(argument, TensorArgument):
+        return str(argument.value)
+    dtype = titles.dtype_of(argument.dtype) if argument.dtype is not None else "dtype not known,"
+    shape = titles.shape_of(argument.shape) if argument.shape is not None else "shape not known"
+    stride = f", stride {', '.join(map(str, argument.stride))}" if argument.stride else ""
+    offset = f", offset {argument.offset}" if argument.offset else ""
+    return f"{dtype} {shape}{stride}{offset}"
+
+
+def config_text(config: CompiledConfig) -> str:
+    """'XBLOCK 1, R0_BLOCK 2048, 16 warps, 1 stage, 128 bytes shared'."""
+    parts = [f"{name} {size}" for name, size in config.block_sizes]
+    for number, one, many in (
+        (config.num_warps, "warp", "warps"),
+        (config.num_stages, "stage", "stages"),
+        (config.shared_bytes, "byte shared", "bytes shared"),
+    ):
+        if number is not None:
+            parts.append(f"{number} {one if number == 1 else many}")
+    return ", ".join(parts) or "nothing recorded"
+
+
+def _identity(multi_kernel: MultiKernel, wrapper: Wrapper) -> tuple[Entry, ...]:
+    here = _at(wrapper, multi_kernel.definition.first)
+    entries = [
+        Entry("id", multi_kernel.id, "wrapper's key and name"),
+        Entry("chosen by", _CHOICE[multi_kernel.kind.value], here),
+    ]
+    if multi_kernel.graph is not None:
+        phase = f" ({multi_kernel.graph.phase})" if multi_kernel.graph.phase else ""
+        entries.append(Entry("graph", f"{multi_kernel.graph.aot_id}{phase}", "AOT ID comment"))
+    if multi_kernel.operations:
+        entries.append(Entry("operations", ", ".join(multi_kernel.operations), "comment above the kernels"))
+    if multi_kernel.source_nodes:
+        entries.append(Entry("source nodes", ", ".join(multi_kernel.source_nodes), "comment above the kernels"))
+    entries.append(Entry("wrapper", here))
+    entries.append(Entry("written by", wrapper.written_by, "the form of the wrapper"))
+    lines = ", ".join(str(call.line) for call in multi_kernel.calls)
+    entries.append(Entry("called in line", lines or "never called here", wrapper.origin.path))
+    return tuple(entries)
+
+
+_CHOICE = {"multi_kernel": "timing at the first call", "size_hint_multi_kernel": "distance to the size hints"}
+
+
+def _pick(row: MultiKernelRow, evidence: Evidence | None) -> tuple[Entry, ...]:
+    index = f" {row.pick.index}" if row.pick.index is not None else ""
+    entries = [Entry("state", f"{row.pick.state.value}{index}", row.pick.reason)]
+    if row.pick.path is not None:
+        entries.append(Entry("file", row.pick.path))
+    source = evidence.source if evidence is not None else ""
+    entries.append(Entry("verdict", verdict_text(row.judgement), source if row.judgement is not None else ""))
+    if row.judgement is not None and row.judgement.regret is not None:
+        entries.append(Entry("regret", f"{row.judgement.regret:.1%}", "median of the picked ÷ median of the best - 1"))
+    if evidence is not None:
+        machine = (("GPU", evidence.gpu), ("torch", evidence.torch), ("triton", evidence.triton))
+        entries.extend(Entry(label, value, evidence.source) for label, value in machine if value is not None)
+    return tuple(entries)
+
+
+def _sub_kernel(catalog: Catalog, row: MultiKernelRow, sub_row: SubKernelRow, evidence: Evidence | None) -> Section:
+    sub = sub_row.sub_kernel
+    note = f" ({sub_row.note})" if sub_row.note else ""
+    entries = [Entry("name", sub.name)]
+    if sub.size_key is not None:
+        entries.append(Entry("for sizes", sub.size_key, "key of the definition"))
+    path = catalog.kernel_path(sub)
+    entries.append(Entry("kernel file", path or sub.kernel_file, "" if path else "not in this place"))
+    if evidence is not None and len(evidence.sub_kernels) == len(row.sub_kernels):
+        entries.extend(_measured(evidence.sub_kernels[sub.index]))
+    entries.extend(_decorated(catalog, row.multi_kernel, sub_row))
+    for config in catalog.configs(sub):
+        won = "configuration (won)" if config.won else "configuration"
+        entries.append(Entry(won, config_text(config), config.won_reason or config.folder))
+    return Section(f"Sub-kernel {sub.index}: {sub.kind.value}{note}", tuple(entries))
+
+
+def _measured(measured: SubKernelEvidence) -> Iterator[Entry]:
+    if measured.cold is not None:
+        yield Entry("time, cold L2", timing_text(measured.cold), "median [quartiles]")
+    if measured.hot is not None:
+        yield Entry("time, hot L2", timing_text(measured.hot), "median [quartiles]")
+    if measured.stock_us is not None:
+        yield Entry("torch's own reading", time_text(measured.stock_us), "host time included")
+    if measured.resources is not None:
+        found = measured.resources
+        parts = ((found.registers, "registers"), (found.spills, "spills"), (found.shared_bytes, "bytes shared"))
+        text = ", ".join(f"{number} {word}" for number, word in parts if number is not None)
+        yield Entry("resources", text or "nothing recorded")
+
+
+def _decorated(catalog: Catalog, multi_kernel: MultiKernel, sub_row: SubKernelRow) -> Iterator[Entry]:
+    metadata = catalog.metadata(multi_kernel, sub_row.sub_kernel)
+    origin = f"@{metadata.decorator}" if metadata.decorator else "no decorator was found"
+    values = (
+        ("size hints", ", ".join(f"{name} {size}" for name, size in metadata.size_hints)),
+        ("reduction hint", metadata.reduction_hint),
+        ("signature", ", ".join(f"{name}: {kind}" for name, kind in metadata.signature)),
+        ("loads", metadata.loads),
+        ("stores", metadata.stores),
+        ("reductions", metadata.reductions),
+        ("changed in place", ", ".join(metadata.mutated)),
+        ("persistent", metadata.persistent),
+        ("grid", metadata.grid_type),
+        ("device", ", ".join(f"{name} {value}" for name, value in metadata.device)),
+        *metadata.other,
+    )
+    for label, value in values:
+        if value is not None and value != "":
+            yield Entry(label, str(value), origin)
+
+
+def _arguments(multi_kernel: MultiKernel, wrapper: Wrapper) -> Iterator[Section]:
+    """One section for each different list of arguments."""
+    seen: dict[tuple[Argument, ...], list[int]] = {}
+    for call in multi_kernel.calls:
+        seen.setdefault(call.arguments, []).append(call.line)
+    for arguments, lines in seen.items():
+        entries = tuple(
+            Entry(
+                f"{argument.name} = {argument.expression}",
+                argument_text(argument),
+                argument.origin if isinstance(argument, TensorArgument) else "",
+            )
+            for argument in arguments
+        )
+        yield Section(f"Arguments of the call in {_at(wrapper, *lines)}", entries)
+
+
+def _at(wrapper: Wrapper, *lines: int) -> str:
+    text = f" (text {wrapper.origin.ordinal})" if wrapper.origin.ordinal is not None else ""
+    return f"{wrapper.origin.path}{text}:{','.join(map(str, lines))}"
