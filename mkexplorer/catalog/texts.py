@@ -1,0 +1,203 @@
+"""Finds the generated Python inside the files that hold it, as text: nothing is unpickled or executed.
+
+A file is one wrapper, or several (logs), or holds one in a string (FX graph cache entries, cpp-wrapper
+modules). Which it is follows from the place and the file's path. Only texts with a multi-kernel count.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+from collections.abc import Iterator
+from enum import Enum
+
+from .errors import PlaceError
+from .model import Origin, Place, PlaceKind
+from .store import READ_LIMIT, Store
+
+_MARKERS = (b"async_compile.multi_kernel(", b"async_compile.size_hint_multi_kernel(")
+
+# A JIT cpp-wrapper module starts with the code that tunes its kernels, in a string ('"""' in 2.6, then 'r"""').
+_TUNING_BLOCK = re.compile(r'\s*r?"""\nCompile-time auto-tuning block: ?\n')
+# The first line of every generated module since torch 2.0, with the line that 2.6 puts above it.
+_WRAPPER_START = re.compile(
+    r'^(?:# AOT ID: \[[^\n]*\n)?from ctypes import c_void_p|^r?"""\nCompile-time auto-tuning block', re.MULTILINE
+)
+_WRAPPER_END = re.compile(r"^(?:    compiled_module_main\([^\n]*\n|(?=Output code written to: ))", re.MULTILINE)
+
+# Opcode and length of a string in a pickle. Texts hold no byte below 9, so no length of 128 MiB or more can be meant.
+_BINUNICODE = re.compile(rb"X(?=(...[\x00-\x07]))", re.DOTALL)
+_OUTPUT_CODE = b"[__output_code]"
+_FIRST_LINE = b"Output code:"
+# What is the same in every line of one process: what a launcher put in front ('[rank0]:', '3: '), and the process id.
+_STREAM = re.compile(rb"(.*?)[A-Z]\d{4} \d\d:\d\d:\d\d\.\d+ (\d+) ")
+_TRACE_NAMES = (b'"inductor_output_code"', b'"inductor_autotune_at_compile_time_code"')
+
+
+class Form(Enum):
+    """How a file holds its wrappers."""
+
+    MODULE = "Python module"
+    PICKLE = "FX graph cache entry"
+    LOG = "TORCH_LOGS text"
+    TRACE = "TORCH_TRACE log"
+
+
+_LIMITS = {Form.MODULE: READ_LIMIT, Form.PICKLE: 127 << 20, Form.LOG: 512 << 20, Form.TRACE: 512 << 20}
+
+
+def form_of(place: Place, path: str) -> Form:
+    if place.kind is PlaceKind.LOG:
+        return Form.LOG
+    if place.kind is PlaceKind.TRACE:
+        return Form.TRACE
+    return Form.PICKLE if path.startswith("fxgraph/") else Form.MODULE
+
+
+def read_wrappers(store: Store, place: Place, path: str) -> list[tuple[Origin, str]]:
+    """Every wrapper text with a multi-kernel in the file, with the origin by which ``read_wrapper`` finds it again."""
+    form = form_of(place, path)
+    data = store.read_bytes(path, limit=_LIMITS[form])
+    texts = extract(form, data)
+    if form is Form.MODULE:
+        return [(Origin(path), text) for text in texts]
+    return [(Origin(path, ordinal), text) for ordinal, text in enumerate(texts)]
+
+
+def read_wrapper(store: Store, place: Place, origin: Origin) -> str:
+    """The text that ``read_wrappers`` found at ``origin``; raises ``PlaceError`` where it is no longer there."""
+    for found, text in read_wrappers(store, place, origin.path):
+        if found == origin:
+            return text
+    raise PlaceError(f"{origin.path}: the wrapper is no longer in this file", "The file changed; open the place again.")
+
+
+def extract(form: Form, data: bytes) -> list[str]:
+    """The wrapper texts in ``data`` that hold a multi-kernel, in the order of the file."""
+    if not _has_marker(data):
+        return []
+    match form:
+        case Form.MODULE:
+            found = iter([data])
+        case Form.PICKLE:
+            found = _strings_of_pickle(data)
+        case Form.LOG:
+            found = _texts_of_log(data)
+        case Form.TRACE:
+            found = _texts_of_trace(data)
+    return [_generated_python(text.decode("utf-8", "replace")) for text in found if _has_marker(text)]
+
+
+def count_wrappers(text: str) -> int:
+    """How many generated modules start in ``text``; a cpp-wrapper module counts twice, for its tuning block."""
+    return sum(1 for _ in _WRAPPER_START.finditer(text))
+
+
+def _has_marker(data: bytes) -> bool:
+    return any(marker in data for marker in _MARKERS)
+
+
+def _generated_python(text: str) -> str:
+    """The module itself, or of a cpp-wrapper module the tuning block, which alone names the multi-kernels."""
+    opening = _TUNING_BLOCK.match(text)
+    if opening is None:
+        return text
+    block = text[opening.end() :].partition('"""')[0]
+    return block.replace('\\"\\"\\"', '"""')  # torch escapes these to keep its own string whole
+
+
+def _strings_of_pickle(data: bytes) -> Iterator[bytes]:
+    """The strings of a pickle (protocol 1 and later) that hold a marker, cut at the length that stands before each."""
+    start = 0
+    while (marker := _next_marker(data, start)) >= 0:
+        string = _string_around(data, start, marker)
+        if string is None:
+            start = marker + 1
+            continue
+        start = string.stop
+        yield data[string.start : string.stop]
+
+
+def _next_marker(data: bytes, start: int) -> int:
+    return min((at for marker in _MARKERS if (at := data.find(marker, start)) >= 0), default=-1)
+
+
+def _string_around(data: bytes, first: int, marker: int) -> range | None:
+    """Where the string that holds the position ``marker`` starts and stops, looking no further back than ``first``.
+
+    It is the last one before the marker that reaches it: bytes of a text, read as a length, are beyond every file.
+    """
+    found = None
+    for opcode in _BINUNICODE.finditer(data, first, marker):
+        start = opcode.end() + 4
+        stop = start + int.from_bytes(opcode[1], "little")
+        if start <= marker < stop <= len(data):
+            found = range(start, stop)
+    return found
+
+
+def _texts_of_log(data: bytes) -> Iterator[bytes]:
+    data = data.replace(b"\r\n", b"\n")
+    return _texts_of_prefixed_log(data) if _OUTPUT_CODE in data else _texts_of_bare_log(data)
+
+
+def _texts_of_prefixed_log(data: bytes) -> Iterator[bytes]:
+    """``TORCH_LOGS=output_code`` puts the same prefix before every line of one record; processes interleave."""
+    open_records: dict[bytes, tuple[bytes, list[bytes]]] = {}
+    done: list[list[bytes]] = []
+    for line in io.BytesIO(data):
+        prefix, tag, rest = line.partition(_OUTPUT_CODE)
+        if not tag:
+            continue
+        rest = rest.removeprefix(b" ").removesuffix(b"\n")
+        match = _STREAM.match(prefix)
+        stream = b"\0".join(match.groups()) if match else b""
+        known_prefix, lines = open_records.get(stream, (b"", []))
+        if rest.startswith(_FIRST_LINE):
+            done.append(lines := [])
+            open_records[stream] = (prefix, lines)
+        elif prefix == known_prefix:
+            lines.append(rest)
+        else:
+            open_records.pop(stream, None)
+    return (b"\n".join(lines) for lines in done)
+
+
+def _texts_of_bare_log(data: bytes) -> Iterator[bytes]:
+    """Modules one after the other, without prefixes: as pasted, or printed through a formatter of one's own."""
+    text = data.decode("utf-8", "replace")
+    starts = [match.start() for match in _WRAPPER_START.finditer(text)] or [0]
+    for start, stop in zip(starts, [*starts[1:], len(text)], strict=True):
+        ending = _WRAPPER_END.search(text, start, stop)
+        yield text[start : ending.end() if ending else stop].encode()
+
+
+def _texts_of_trace(data: bytes) -> Iterator[bytes]:
+    """A header line with JSON, then its payload, each line after one TAB. A payload may break off at the end."""
+    lines: list[bytes] | None = None
+    for line in io.BytesIO(data):
+        if line.startswith(b"\t"):
+            if lines is not None:
+                lines.append(line[1:].removesuffix(b"\n"))
+            continue
+        if lines is not None:
+            yield b"\n".join(lines)
+        lines = [] if _announces_code(line) else None
+    if lines is not None:
+        yield b"\n".join(lines)
+
+
+def _announces_code(header: bytes) -> bool:
+    if not any(name in header for name in _TRACE_NAMES):
+        return False
+    try:
+        record = json.loads(header[header.index(b"] {") + 2 :])
+    except (ValueError, RecursionError):
+        return False
+    if not isinstance(record, dict) or "has_payload" not in record:
+        return False
+    artifact = record.get("artifact")
+    return "inductor_output_code" in record or (
+        isinstance(artifact, dict) and artifact.get("name") == "inductor_autotune_at_compile_time_code"
+    )
