@@ -22,6 +22,7 @@ from .errors import BundleError, PlaceError
 from .model import Diagnostic
 from .store import READ_LIMIT, FileStat, too_large
 
+MANIFEST = "manifest.json"
 MOST_MEMBERS = 400_000
 MOST_BYTES = 4 * 1024**3
 MOST_MEMBER_BYTES = READ_LIMIT
@@ -62,6 +63,8 @@ class BundleStore:
         except _ZIP_ERRORS as error:
             raise BundleError(f"{path}: is no readable bundle: {error}", _DAMAGED) from error
         self._members = self._checked(self._zip.infolist())
+        if MANIFEST not in self._members:
+            raise BundleError(f"{path}: is a zip, but no bundle: it holds no {MANIFEST}", _NOT_OURS)
         self._paths = sorted(self._members)
 
     def files(self, folder: str = "", depth: int = 16) -> Iterator[FileStat]:

@@ -91,11 +91,16 @@ def wrapper_candidates(store: Store, place: Place) -> Iterator[FileStat]:
     if place.kind is PlaceKind.TRACE:
         yield from (file for file in store.files(depth=1) if _TRACE_LOG.match(file.path))
         return
-    for shelf in filter(_SHELF.match, store.names("")):
+    for shelf in shelves(store):
         yield from (file for file in store.files(shelf, depth=1) if file.path.endswith(".py"))
     # Ahead-of-time compilation leaves its tuning code here, under a temporary file's name.
     yield from (file for file in store.files(depth=1) if re.match(r"tmp.*\.py\Z", file.path))
     yield from store.files("fxgraph")
+
+
+def shelves(store: Store) -> Iterator[str]:
+    """The two-letter folders over which torch spreads the files of a cache."""
+    return filter(_SHELF.match, store.names(""))
 
 
 def _root_and_file(place: Place) -> tuple[str, str]:

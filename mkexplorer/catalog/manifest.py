@@ -1,0 +1,157 @@
+"""``manifest.json`` of a bundle: who made it, and the recorded facts that files of a cache cannot hold.
+
+{"schema": "mkexplorer-bundle/1",           a reader refuses a higher number and ignores unknown keys
+ "made_by": "mkexplorer 0.1.0",
+ "gpu": …, "torch": …, "triton": …, "python": …,      where the kernels were made; each text or null
+ "multi_kernels": [
+   {"wrapper": <key of the wrapper>, "name": "multi_kernel_0",
+    "evidence": null or
+      {"source": …, "gpu": …, "torch": …, "triton": …,
+       "picked": index or null, "pick_path": path of the pick file, relative to the cache, or null,
+       "sub_kernels": [
+         {"cold": {"median_us", "q1_us", "q3_us", "n"} or null, "hot": likewise,     microseconds on the device
+          "stock_us": what torch itself measured, host time included, or null,
+          "resources": {"registers", "spills", "shared_bytes"} or null,
+          "configuration": {"XBLOCK": 1, …}}]}}]}
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import TypeVar
+
+from .bundle import MANIFEST, BundleStore
+from .errors import BundleError
+from .model import Evidence, Resources, SubKernelEvidence, Timing
+
+_SCHEMA = "mkexplorer-bundle/"
+_VERSION = 1
+_Plain = TypeVar("_Plain", str, int, dict[str, object], list[object])
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """``evidence`` is keyed by a wrapper's key and a multi-kernel's name; one without facts has None there."""
+
+    made_by: str
+    gpu: str | None = None
+    torch: str | None = None
+    triton: str | None = None
+    python: str | None = None
+    evidence: Mapping[tuple[str, str], Evidence | None] = field(default_factory=dict)
+
+
+def write_manifest(manifest: Manifest) -> bytes:
+    multi_kernels = [
+        {"wrapper": wrapper, "name": name, "evidence": evidence and _plain_evidence(evidence)}
+        for (wrapper, name), evidence in sorted(manifest.evidence.items())
+    ]
+    data = {
+        "schema": f"{_SCHEMA}{_VERSION}",
+        "made_by": manifest.made_by,
+        "gpu": manifest.gpu,
+        "torch": manifest.torch,
+        "triton": manifest.triton,
+        "python": manifest.python,
+        "multi_kernels": multi_kernels,
+    }
+    return json.dumps(data, indent=1).encode()
+
+
+def read_manifest(store: BundleStore) -> Manifest:
+    """Raises ``BundleError`` where the manifest is no such thing or of a later schema."""
+    where = f"{store.path}: {MANIFEST}"
+    try:
+        data = json.loads(store.read_bytes(MANIFEST))
+        if not isinstance(data, dict):
+            raise TypeError("an object is needed")
+        _check_schema(where, data)
+        return _manifest(data)
+    except (ValueError, TypeError, RecursionError) as error:
+        raise BundleError(f"{where}: {error}", "Have the bundle exported again.") from error
+
+
+def _plain_evidence(evidence: Evidence) -> dict[str, object]:
+    sub_kernels = [asdict(each) | {"configuration": dict(each.configuration)} for each in evidence.sub_kernels]
+    return asdict(evidence) | {"sub_kernels": sub_kernels}
+
+
+def _check_schema(where: str, data: dict[str, object]) -> None:
+    name, _, version = _need(data, "schema", str).rpartition("/")
+    if f"{name}/" != _SCHEMA or not version.isdecimal():
+        raise TypeError(f"'schema' is not {_SCHEMA}{_VERSION}")
+    if int(version) > _VERSION:
+        raise BundleError(f"{where}: made for a later mkexplorer (schema {version})", "Update mkexplorer.")
+
+
+def _manifest(data: dict[str, object]) -> Manifest:
+    evidence = {}
+    for entry in _need(data, "multi_kernels", list):
+        each = _as(entry, dict, "multi_kernels")
+        facts = _may(each, "evidence", dict)
+        evidence[_need(each, "wrapper", str), _need(each, "name", str)] = _evidence(facts) if facts else None
+    return Manifest(
+        made_by=_need(data, "made_by", str),
+        gpu=_may(data, "gpu", str),
+        torch=_may(data, "torch", str),
+        triton=_may(data, "triton", str),
+        python=_may(data, "python", str),
+        evidence=evidence,
+    )
+
+
+def _evidence(data: dict[str, object]) -> Evidence:
+    sub_kernels = (_as(entry, dict, "sub_kernels") for entry in _need(data, "sub_kernels", list))
+    return Evidence(
+        source=_need(data, "source", str),
+        gpu=_may(data, "gpu", str),
+        torch=_may(data, "torch", str),
+        triton=_may(data, "triton", str),
+        picked=_may(data, "picked", int),
+        pick_path=_may(data, "pick_path", str),
+        sub_kernels=tuple(_sub_kernel(each) for each in sub_kernels),
+    )
+
+
+def _sub_kernel(data: dict[str, object]) -> SubKernelEvidence:
+    cold, hot, resources = (_may(data, key, dict) for key in ("cold", "hot", "resources"))
+    configuration = _need(data, "configuration", dict)
+    return SubKernelEvidence(
+        cold=_timing(cold) if cold else None,
+        hot=_timing(hot) if hot else None,
+        stock_us=None if data.get("stock_us") is None else _time(data, "stock_us"),
+        resources=_resources(resources) if resources else None,
+        configuration=tuple((key, _need(configuration, key, int)) for key in configuration),
+    )
+
+
+def _timing(data: dict[str, object]) -> Timing:
+    return Timing(_time(data, "median_us"), _time(data, "q1_us"), _time(data, "q3_us"), _need(data, "n", int))
+
+
+def _resources(data: dict[str, object]) -> Resources:
+    return Resources(_may(data, "registers", int), _may(data, "spills", int), _may(data, "shared_bytes", int))
+
+
+def _time(data: dict[str, object], key: str) -> float:
+    value = data.get(key)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value) or value <= 0:
+        raise TypeError(f"{key!r} is no time")
+    return float(value)
+
+
+def _need(data: dict[str, object], key: str, kind: type[_Plain]) -> _Plain:
+    return _as(data.get(key), kind, key)
+
+
+def _may(data: dict[str, object], key: str, kind: type[_Plain]) -> _Plain | None:
+    return None if data.get(key) is None else _as(data[key], kind, key)
+
+
+def _as(value: object, kind: type[_Plain], key: str) -> _Plain:
+    if not isinstance(value, kind) or isinstance(value, bool):
+        raise TypeError(f"{key!r} is not of type {kind.__name__}")
+    return value
