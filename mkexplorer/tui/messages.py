@@ -9,6 +9,7 @@ from textual.message import Message
 
 if TYPE_CHECKING:
     from mkexplorer.catalog.errors import MkexplorerError
+    from mkexplorer.catalog.model import Place
 
 
 @dataclass
@@ -39,3 +40,12 @@ class EditRequested(Message):
 
     path: str
     line: int = 1
+
+
+@dataclass
+class OpenEditor(Message):
+    """The screen's answer to `EditRequested`, with the place that ``path`` belongs to."""
+
+    place: Place
+    path: str
+    line: int

@@ -1,0 +1,64 @@
+"""Starts the app. Imports Textual only inside `run`, with the garbage collector at rest until the first frame."""
+
+from __future__ import annotations
+
+import gc
+import os
+import sys
+from collections.abc import Callable
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from mkexplorer.catalog import Catalog
+
+
+def run(place: str | None, *, sample: bool = False, theme: str | None = None, follow: bool | None = None) -> int:
+    """Run the explorer until the person quits; returns the exit code.
+
+    ``place`` None means torch's own cache directory of this user; ``sample`` the recorded one that comes along.
+    ``theme`` and ``follow`` win over what the last run left.
+    """
+    gc.disable()
+    from dataclasses import replace
+
+    from mkexplorer.tui.explorer_app import ExplorerApp
+    from mkexplorer.tui.state import load_state, save_state, state_path
+
+    path = state_path()
+    state, problem = load_state(path)
+    state = replace(state, theme=theme or state.theme, follow=state.follow if follow is None else follow)
+    app = ExplorerApp(_opener(place, sample), _label(place, sample), state, problem)
+    app.run()
+    try:
+        save_state(path, app.state)
+    except OSError as error:
+        print(f"mkexplorer: {path} cannot be written: {error}", file=sys.stderr)
+    return app.return_code or 0
+
+
+def _opener(place: str | None, sample: bool) -> Callable[[], Catalog]:
+    def open_it() -> Catalog:
+        from mkexplorer.catalog import open_catalog
+
+        return open_catalog(_sample() if sample else place)
+
+    return open_it
+
+
+def _label(place: str | None, sample: bool) -> str:
+    """What the header calls the place before and after it is read."""
+    if sample:
+        return "the sample"
+    if place is None:
+        from mkexplorer.catalog.places import default_place
+
+        place = str(default_place())
+    home = os.path.expanduser("~")
+    full = os.path.abspath(place)
+    return f"~{full.removeprefix(home)}" if full.startswith(home + os.sep) else full
+
+
+def _sample() -> Path:
+    return Path(str(files("mkexplorer._samples"))) / "h100-torch2.11.mkx"

@@ -1,0 +1,105 @@
+"""The app: owns the terminal's side (toasts, clipboard, editor, themes) and remembers what is to be remembered."""
+
+from __future__ import annotations
+
+import gc
+import os
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING, ClassVar
+
+from textual.app import App, SuspendNotSupported
+from textual.binding import Binding, BindingType
+from textual.screen import Screen
+
+from mkexplorer.catalog.errors import MkexplorerError
+from mkexplorer.tui.explorer_screen import ExplorerScreen
+from mkexplorer.tui.messages import CopyRequested, Failed, Notice, OpenEditor
+from mkexplorer.tui.state import UiState
+from mkexplorer_widgets.plain_text import visible
+
+if TYPE_CHECKING:
+    from textual.command import Provider
+
+    from mkexplorer.catalog import Catalog
+
+
+def _verbs() -> type[Provider]:
+    from mkexplorer.tui.commands import Verbs
+
+    return Verbs
+
+
+class ExplorerApp(App[None]):
+    """``opener`` reads the catalog (it is called in a thread); ``place`` is what the header calls it."""
+
+    TITLE = "mkexplorer"
+    CSS_PATH = "explorer.tcss"
+    COMMANDS = App.COMMANDS | {_verbs}
+    BINDING_GROUP_TITLE = "App"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("q", "quit", "Quit", id="app.quit", tooltip="Leave mkexplorer"),
+        Binding(
+            "ctrl+s", "picture", "Save picture", show=False, id="app.picture", tooltip="Save the screen as an SVG file"
+        ),
+    ]
+
+    def __init__(self, opener: Callable[[], Catalog], place: str, state: UiState, problem: str = "") -> None:
+        super().__init__()
+        self.animation_level = "none"
+        self._explorer = ExplorerScreen(place, opener, state)
+        self._wanted_theme = state.theme
+        self._problem = problem
+
+    def get_default_screen(self) -> Screen[None]:
+        return self._explorer
+
+    def on_mount(self) -> None:
+        if self._wanted_theme in self.available_themes:
+            self.theme = self._wanted_theme
+
+    def on_ready(self) -> None:
+        gc.enable()
+        if self._problem:
+            self.notify(visible(self._problem), severity="warning", markup=False)
+
+    @property
+    def state(self) -> UiState:
+        """What to remember for the next run."""
+        return replace(self._explorer.state, theme=self.theme)
+
+    def on_failed(self, event: Failed) -> None:
+        error = event.error
+        advice = error.advice if isinstance(error, MkexplorerError) else ""
+        self.notify(visible(f"{error}\n{advice}".strip()), severity="error", timeout=12, markup=False)
+
+    def on_notice(self, event: Notice) -> None:
+        self.notify(visible(event.text), markup=False)
+
+    def on_copy_requested(self, event: CopyRequested) -> None:
+        self.copy_to_clipboard(event.text.encode("utf-8", "replace").decode("utf-8"))
+        lines = event.text.count("\n") + 1
+        size = f"{lines} lines" if lines > 1 else f"{len(event.text)} characters"
+        self.notify(visible(f"Copied {event.what} ({size}) to the terminal's clipboard."), markup=False)
+
+    def action_picture(self) -> None:
+        """Save an SVG picture of the screen in the current directory and say where."""
+        try:
+            path = self.save_screenshot(path=os.getcwd())
+        except OSError as error:
+            self.post_message(Failed(error))
+        else:
+            self.notify(visible(f"Saved {path}"), markup=False)
+
+    def on_open_editor(self, event: OpenEditor) -> None:
+        from mkexplorer.tui.editor import edit
+
+        try:
+            with self.suspend():
+                edit(event.place, event.path, event.line)
+        except (MkexplorerError, OSError) as error:
+            self.post_message(Failed(error))
+        except SuspendNotSupported:
+            self.post_message(
+                Failed(MkexplorerError("This terminal cannot be lent to an editor.", "Copy the text with y."))
+            )

@@ -1,0 +1,345 @@
+"""The one screen: mediates between list, divider and tabs. Messages come up, the selection goes down."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING, ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Container, VerticalScroll
+from textual.screen import Screen
+from textual.timer import Timer
+from textual.widgets import Static
+
+from mkexplorer.catalog.model import MultiKernel, PlaceKind, SubKernel
+from mkexplorer.report import rows
+from mkexplorer.tui import sheets
+from mkexplorer.tui.follow import CatalogRead, CatalogReader, ReadingFailed
+from mkexplorer.tui.header import HeaderFacts, header_content
+from mkexplorer.tui.kernel_list import KernelList
+from mkexplorer.tui.messages import EditRequested, Failed, OpenEditor
+from mkexplorer.tui.selection import Selection
+from mkexplorer.tui.state import UiState
+from mkexplorer.tui.tabs import TABS
+from mkexplorer.tui.work_area import WorkArea
+from mkexplorer_widgets.plain_text import visible
+from mkexplorer_widgets.splitter import Splitter
+
+if TYPE_CHECKING:
+    from mkexplorer.catalog import Catalog
+
+# A key held down must not start to read every row's texts.
+SELECTION_DELAY_S = 0.05
+DIVIDER_STEP = 0.05
+NARROW = 100
+
+
+def _binding(key: str, action: str, description: str, tooltip: str, show: bool = False) -> Binding:
+    return Binding(key, action, description, show=show, id=f"explorer.{key.partition(',')[0]}", tooltip=tooltip)
+
+
+class ExplorerScreen(Screen[None]):
+    """List on the left (above, below 100 columns), tabs on the right."""
+
+    AUTO_FOCUS = "Outline"
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (NARROW, "-wide")]
+    BINDING_GROUP_TITLE = "Explorer"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        _binding("slash", "filter", "Filter", "Type words; the list shows what holds them all", show=True),
+        _binding("s", "sort", "Sort", "Next order: graph, operation, size, time, regret", show=True),
+        _binding("d", "tab('diff')", "Diff", "Compare this sub-kernel with the marked one or its sibling", show=True),
+        _binding("m", "mark", "Mark", "Remember this sub-kernel, to compare another one with it", show=True),
+        _binding("y", "copy", "Copy", "Copy what the tab shows, or the id", show=True),
+        _binding("e", "edit", "Edit", "Open the file in $VISUAL or $EDITOR", show=True),
+        *(
+            _binding(str(at), f"tab({spec.name!r})", spec.title, f"Show the tab {spec.title}")
+            for at, spec in enumerate(TABS, start=1)
+        ),
+        _binding("f", "follow", "Follow", "Watch the place while a program compiles, or stop watching"),
+        _binding("plus,equals_sign,ctrl+right", "divide(1)", "Wider list", "Move the divider right or down"),
+        _binding("minus,ctrl+left", "divide(-1)", "Narrower list", "Move the divider left or up"),
+        _binding("backslash", "sidebar", "Hide/show list", "Give the whole screen to the tab, or take it back"),
+        _binding("exclamation_mark", "problems", "Problems", "What in this place could not be used, and why"),
+        _binding("r", "retry", "Try again", "Open the place again"),
+        _binding("escape", "to_list", "To the list", "Leave the tab for the list"),
+        _binding("question_mark,f1", "help", "Help", "All keys, signs and words", show=True),
+    ]
+
+    def __init__(self, place: str, opener: Callable[[], Catalog], state: UiState) -> None:
+        super().__init__()
+        self._opener = opener
+        self._reader: CatalogReader | None = None
+        self._state = state
+        self._catalog: Catalog | None = None
+        self._graphs: tuple[rows.GraphRow, ...] = ()
+        self._facts = HeaderFacts(place)
+        self._current: tuple[MultiKernel | None, SubKernel | None] = (None, None)
+        self._mark: tuple[MultiKernel, SubKernel] | None = None
+        self._selection_timer: Timer | None = None
+
+    # --- layout ---------------------------------------------------------------------------------------------
+
+    def compose(self) -> ComposeResult:
+        """Only what the first frame needs; `_complete` adds the rest."""
+        yield Static(id="header")
+        with Container(id="panes"):
+            yield KernelList(_order(self._state.sort))
+
+    def on_mount(self) -> None:
+        self.set_class(not self._state.sidebar, "-no-list")
+        self._lay_out()
+        self.call_after_refresh(self._complete)
+
+    async def _complete(self) -> None:
+        from textual.widgets import Footer
+
+        splitter = Splitter()
+        splitter.set_reactive(Splitter.ratio, self._ratio)
+        panes = self.query_one("#panes")
+        await panes.mount(splitter, WorkArea(self._state.tab))
+        await self.mount(VerticalScroll(Static(id="sheet-text"), id="sheet"), Footer(compact=True))
+        self.kernels.mount_filter()
+        self._lay_out()
+        self._read()
+
+    def on_unmount(self) -> None:
+        if self._reader is not None:
+            self._reader.stop()
+
+    @property
+    def kernels(self) -> KernelList:
+        return self.query_one(KernelList)
+
+    @property
+    def work(self) -> WorkArea:
+        return self.query_one(WorkArea)
+
+    @property
+    def state(self) -> UiState:
+        """What to remember for the next run."""
+        return self._state
+
+    @property
+    def _stacked(self) -> bool:
+        return self.app.size.width < NARROW
+
+    @property
+    def _ratio(self) -> float:
+        return self._state.stacked_ratio if self._stacked else self._state.ratio
+
+    def on_resize(self) -> None:
+        self._lay_out()
+
+    def _lay_out(self) -> None:
+        share = f"{self._ratio * 100:.1f}%"
+        styles = self.kernels.styles
+        styles.width, styles.height = ("100%", share) if self._stacked else (share, "100%")
+        for splitter in self.query(Splitter):
+            splitter.direction = "rows" if self._stacked else "columns"
+            splitter.set_reactive(Splitter.ratio, self._ratio)
+        self._show_header()
+
+    def on_splitter_moved(self, event: Splitter.Moved) -> None:
+        event.stop()
+        name = "stacked_ratio" if self._stacked else "ratio"
+        self._state = replace(self._state, **{name: event.ratio})
+        self._lay_out()
+
+    @property
+    def _can_follow(self) -> bool:
+        """A bundle does not change."""
+        return self._catalog is not None and self._catalog.place.kind is not PlaceKind.BUNDLE
+
+    def _show_header(self) -> None:
+        width = self.app.size.width - 2
+        self.query_one("#header", Static).update(header_content(self._facts, width))
+
+    # --- the catalog ----------------------------------------------------------------------------------------
+
+    def _read(self) -> None:
+        self._reader = CatalogReader(self._opener, self.post_message)
+        if self._state.follow:
+            self._reader.following.set()
+        self._reader.start()
+
+    def on_catalog_read(self, event: CatalogRead) -> None:
+        event.stop()
+        self._catalog, self._graphs = event.catalog, event.graphs
+        self._facts = HeaderFacts(
+            self._facts.place,
+            rows.counts_text(rows.count(event.graphs)),
+            event.machine,
+            len(event.catalog.diagnostics),
+            self._state.follow and self._can_follow,
+        )
+        self._show_header()
+        self._keep_mark()
+        self.kernels.show(event.graphs)
+        self._show_empty_or_list()
+
+    def _show_empty_or_list(self) -> None:
+        assert self._catalog is not None
+        is_empty = not self._graphs
+        if is_empty:
+            text = sheets.empty_sheet(self._catalog.place, len(self._catalog.wrappers), self._facts.following)
+            self.query_one("#sheet-text", Static).update(text)
+        was_empty = self.has_class("-sheet")
+        self.set_class(is_empty, "-sheet")
+        if was_empty and not is_empty:
+            self.kernels.outline.focus()
+
+    def on_reading_failed(self, event: ReadingFailed) -> None:
+        event.stop()
+        if event.opened:
+            self.post_message(Failed(event.error))
+            return
+        self.query_one("#sheet-text", Static).update(sheets.error_sheet(self._facts.place, event.error))
+        self.add_class("-sheet")
+
+    def _keep_mark(self) -> None:
+        """Find the marked sub-kernel in the new catalog."""
+        if self._mark is None or self._catalog is None:
+            return
+        old, sub = self._mark
+        new = next((found for found in self._catalog.multi_kernels if found.id == old.id), None)
+        self._mark = (new, new.sub_kernels[sub.index]) if new and sub.index < len(new.sub_kernels) else None
+
+    # --- the selection --------------------------------------------------------------------------------------
+
+    def on_kernel_list_moved(self, event: KernelList.Moved) -> None:
+        event.stop()
+        self._current = (event.multi_kernel, event.sub_kernel)
+        if self._selection_timer is None:
+            self._selection_timer = self.set_timer(SELECTION_DELAY_S, self._select)
+        else:
+            self._selection_timer.reset()
+
+    def _select(self) -> None:
+        self._selection_timer = None
+        if self._catalog is not None:
+            self.work.selection = Selection(self._catalog, *self._current, self._mark)
+        self.refresh_bindings()
+
+    def on_kernel_list_opened(self, event: KernelList.Opened) -> None:
+        event.stop()
+        self.work.focus_tab()
+
+    def on_work_area_shown(self, event: WorkArea.Shown) -> None:
+        event.stop()
+        self._state = replace(self._state, tab=event.name)
+        self.refresh_bindings()
+
+    # --- what tabs ask for ----------------------------------------------------------------------------------
+
+    def on_edit_requested(self, event: EditRequested) -> None:
+        event.stop()
+        if self._catalog is not None:
+            self.post_message(OpenEditor(self._catalog.place, event.path, event.line))
+
+    # --- verbs ----------------------------------------------------------------------------------------------
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        has_place = self._catalog is not None
+        match action:
+            case "filter" | "sort" | "tab" | "divide" | "sidebar" | "to_list":
+                return bool(self._graphs)
+            case "mark":
+                return self._current[0] is not None
+            case "copy" | "edit":
+                return bool(self._graphs) and hasattr(self.work.tab, f"action_{action}")
+            case "problems":
+                return self._facts.problems > 0
+            case "follow":
+                return has_place and self._can_follow
+            case "retry":
+                return not has_place and self._reader is not None and not self._reader.is_alive()
+        return True
+
+    def action_filter(self) -> None:
+        self._show_list()
+        self.kernels.focus_filter()
+
+    def action_sort(self) -> None:
+        self.kernels.next_order()
+        self._state = replace(self._state, sort=self.kernels.order.value)
+
+    async def action_tab(self, name: str) -> None:
+        await self.work.show_tab(name)
+
+    def action_mark(self) -> None:
+        """Mark the current sub-kernel (of a multi-kernel's own row: its first), or take the mark away again."""
+        multi_kernel, sub = self._current
+        if multi_kernel is None:
+            return
+        chosen = (multi_kernel, sub or multi_kernel.sub_kernels[0])
+        self._mark = None if chosen == self._mark else chosen
+        self.kernels.show_mark(self._mark)
+        self._select()
+        if self._mark is not None:
+            self.notify(visible(f"Marked {chosen[1].name}. Go to another sub-kernel and press d."), markup=False)
+
+    async def action_copy(self) -> None:
+        await self.run_tab_action("copy")
+
+    async def action_edit(self) -> None:
+        await self.run_tab_action("edit")
+
+    async def run_tab_action(self, action: str) -> None:
+        """Do in the shown tab what its own key does, wherever the focus is."""
+        if self.work.tab is not None:
+            await self.app.run_action(action, default_namespace=self.work.tab)
+
+    def action_follow(self) -> None:
+        follow = not self._state.follow
+        self._state = replace(self._state, follow=follow)
+        if self._reader is not None:
+            (self._reader.following.set if follow else self._reader.following.clear)()
+        self._facts = replace(self._facts, following=follow)
+        self._show_header()
+        self.notify("Watching the place for new graphs." if follow else "Not watching the place any more.")
+
+    def action_divide(self, steps: int) -> None:
+        self.query_one(Splitter).action_step(steps)
+
+    def action_sidebar(self) -> None:
+        if self.has_class("-no-list"):
+            self._show_list()
+            self.kernels.outline.focus()
+        else:
+            self._state = replace(self._state, sidebar=False)
+            self.add_class("-no-list")
+            self.work.focus_tab()
+
+    def _show_list(self) -> None:
+        self._state = replace(self._state, sidebar=True)
+        self.remove_class("-no-list")
+
+    def action_to_list(self) -> None:
+        self._show_list()
+        self.kernels.outline.focus()
+
+    def action_problems(self) -> None:
+        from mkexplorer.tui.dialogs import TextDialog
+
+        if self._catalog is not None:
+            content = sheets.diagnostics_content(self._catalog.diagnostics)
+            self.app.push_screen(TextDialog("What could not be used", content))
+
+    def action_retry(self) -> None:
+        self.remove_class("-sheet")
+        self._read()
+
+    def action_help(self) -> None:
+        from mkexplorer.tui.dialogs import TextDialog
+        from mkexplorer.tui.help import help_content
+
+        self.app.push_screen(TextDialog("Help", help_content(self)))
+
+
+def _order(name: str) -> rows.Order:
+    try:
+        return rows.Order(name)
+    except ValueError:
+        return rows.Order.GRAPH

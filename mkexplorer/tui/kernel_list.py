@@ -1,0 +1,214 @@
+"""The left pane: a filter and the tree of graphs, multi-kernels and sub-kernels."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.content import Content
+from textual.message import Message
+from textual.timer import Timer
+
+from mkexplorer.report import rows
+from mkexplorer.tui.list_rows import Folding, RowKey, outline_rows
+from mkexplorer_widgets.outline import Outline
+
+if TYPE_CHECKING:
+    from textual.widgets import Input
+
+    from mkexplorer.catalog.model import MultiKernel, SubKernel
+
+FILTER_DELAY_S = 0.08
+
+
+class KernelList(Vertical):
+    """Shows what `show` hands over. It knows the rows' order, folding and filter; nothing of files or tabs."""
+
+    HELP = """\
+The list of multi-kernels by graph. A row shows the operation, its largest tensor's shape and dtype, and what is known
+of the pick: ✓ fastest, ⚠ +38% (another sub-kernel is that much faster), = SAME, ? UNSURE, – no pick, ✗ invalid.
+Unfold a row with → or a click on its arrow to see its sub-kernels.
+"""
+    BINDING_GROUP_TITLE = "List"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("Z", "fold_all", "Fold all", show=False, id="list.fold_all", tooltip="Show no sub-kernels"),
+        Binding("z", "unfold_all", "Unfold all", show=False, id="list.unfold_all", tooltip="Show all sub-kernels"),
+        Binding("escape", "clear_filter", "Clear filter", show=False, id="list.clear_filter", tooltip="Show all again"),
+        Binding("down", "to_rows", "To the rows", show=False, id="list.rows", tooltip="From the filter to the rows"),
+    ]
+
+    @dataclass
+    class Moved(Message):
+        """The cursor came to a row; a graph's row stands for its first multi-kernel, None for no row at all."""
+
+        multi_kernel: MultiKernel | None
+        sub_kernel: SubKernel | None
+
+    class Opened(Message):
+        """The person wants to look into the row under the cursor."""
+
+    def __init__(self, order: rows.Order) -> None:
+        super().__init__()
+        self.order = order
+        self.border_title = "Multi-kernels"
+        self._graphs: Sequence[rows.GraphRow] = ()
+        self._shown: Sequence[rows.GraphRow] = ()
+        self._by_id: dict[str, rows.MultiKernelRow] = {}
+        self._first_of: dict[str, rows.MultiKernelRow] = {}
+        self._folding = Folding()
+        self._marked: RowKey | None = None
+        self._query = ""
+        self._filter_timer: Timer | None = None
+        self._field: Input | None = None
+
+    def compose(self) -> ComposeResult:
+        yield Outline("reading…")
+
+    def mount_filter(self) -> None:
+        """Add the filter's input line; it is not needed for the first frame."""
+        from textual.widgets import Input
+
+        field = Input(
+            placeholder="/ filter by operation, shape, dtype, name…", compact=True, select_on_focus=False
+        )
+        field.tooltip = "Rows that hold every word: layer 4096x bf16; letters may lie apart: lnorm"
+        self._field = field
+        self.mount(field, before=0)
+
+    @property
+    def outline(self) -> Outline:
+        return self.query_one(Outline)
+
+    @property
+    def all_rows(self) -> Iterable[rows.MultiKernelRow]:
+        """Every multi-kernel, filtered away or not."""
+        return self._by_id.values()
+
+    # --- data down ------------------------------------------------------------------------------------------
+
+    def show(self, graphs: Sequence[rows.GraphRow]) -> None:
+        """Show other rows; cursor, scroll position, folding, filter and order stay."""
+        is_first = not self._by_id
+        self._graphs = graphs
+        self._by_id = {row.multi_kernel.id: row for graph in graphs for row in graph.rows}
+        self._first_of = {graph.key: graph.rows[0] for graph in graphs if graph.rows}
+        self._show_rows()
+        if is_first and self._shown:
+            self.outline.move_to(RowKey(multi_kernel=self._shown[0].rows[0].multi_kernel.id))
+        self._tell()
+
+    def show_mark(self, mark: tuple[MultiKernel, SubKernel] | None) -> None:
+        """Show which sub-kernel is marked for a comparison."""
+        self._marked = RowKey(multi_kernel=mark[0].id, sub=mark[1].index) if mark is not None else None
+        self._show_rows()
+
+    def go_to(self, multi_kernel: MultiKernel) -> None:
+        """Put the cursor on a multi-kernel, whatever is filtered or folded."""
+        key = RowKey(multi_kernel=multi_kernel.id)
+        if not self.outline.move_to(key):
+            self._set_query("")
+            folded = self._folding.folded_graphs - {multi_kernel.wrapper_key}
+            self._folding = Folding(folded, self._folding.open_multi_kernels)
+            self._show_rows()
+            self.outline.move_to(key)
+
+    def next_order(self) -> None:
+        orders = list(rows.Order)
+        self.set_order(orders[(orders.index(self.order) + 1) % len(orders)])
+
+    def set_order(self, order: rows.Order) -> None:
+        self.order = order
+        self._show_rows()
+
+    def action_fold_all(self) -> None:
+        self._folding = Folding()
+        self._show_rows()
+
+    def action_unfold_all(self) -> None:
+        self._folding = Folding(open_multi_kernels=frozenset(self._by_id))
+        self._show_rows()
+
+    def _show_rows(self) -> None:
+        filtered = rows.filter_rows(self._graphs, self._query)
+        self._shown = rows.sort_rows(filtered, self.order)
+        self.outline.show_message(self._why_empty())
+        self.outline.set_rows(outline_rows(self._shown, self._folding, self._marked))
+        self.border_title = Content(self._title())
+
+    def _title(self) -> str:
+        count = sum(len(graph.rows) for graph in self._shown)
+        total = len(self._by_id)
+        title = "Multi-kernels" if count == total else f"Multi-kernels {count} of {total}"
+        return title if self.order is rows.Order.GRAPH else f"{title} · by {self.order.value}"
+
+    def _why_empty(self) -> str:
+        return f"Nothing holds {self._query!r}.\nesc shows all again." if self._query else "No multi-kernels here."
+
+    # --- messages up ----------------------------------------------------------------------------------------
+
+    def _tell(self) -> None:
+        row = self.outline.cursor_row
+        if row is None or not isinstance(row.key, RowKey):
+            self.post_message(self.Moved(None, None))
+            return
+        key = row.key
+        found = self._first_of[key.graph] if key.graph else self._by_id[key.multi_kernel]
+        sub = found.sub_kernels[key.sub].sub_kernel if key.sub >= 0 else None
+        self.post_message(self.Moved(found.multi_kernel, sub))
+
+    def on_outline_highlighted(self, event: Outline.Highlighted) -> None:
+        event.stop()
+        self._tell()
+
+    def on_outline_toggled(self, event: Outline.Toggled) -> None:
+        event.stop()
+        assert isinstance(event.key, RowKey)
+        self._folding = self._folding.toggled(event.key)
+        self._show_rows()
+
+    def on_outline_selected(self, event: Outline.Selected) -> None:
+        event.stop()
+        self.post_message(self.Opened())
+
+    # --- filter ---------------------------------------------------------------------------------------------
+
+    def focus_filter(self) -> None:
+        if self._field is not None:
+            self._field.focus()
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        event.stop()
+        if self._filter_timer is not None:
+            self._filter_timer.stop()
+        self._filter_timer = self.set_timer(FILTER_DELAY_S, self._apply_filter)
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        event.stop()
+        self.action_to_rows()
+
+    def action_to_rows(self) -> None:
+        self._apply_filter()
+        self.outline.focus()
+
+    def action_clear_filter(self) -> None:
+        if self._query:
+            self._set_query("")
+            self._show_rows()
+        self.outline.focus()
+
+    def _set_query(self, query: str) -> None:
+        if self._field is not None:
+            self._field.value = query
+        self._query = query
+
+    def _apply_filter(self) -> None:
+        if self._filter_timer is not None:
+            self._filter_timer.stop()
+            self._filter_timer = None
+        if self._field is not None and self._field.value != self._query:
+            self._query = self._field.value
+            self._show_rows()

@@ -1,0 +1,34 @@
+"""Which tabs there are. A tab's module is imported, and its widget made, only when it is first shown."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING, Protocol, cast
+
+from textual.widget import Widget
+
+if TYPE_CHECKING:
+    from mkexplorer.tui.selection import Selection
+
+
+class Tab(Protocol):
+    """What every tab is besides a widget."""
+
+    selection: Selection | None
+
+
+@dataclass(frozen=True, slots=True)
+class TabSpec:
+    name: str
+    title: str
+    module: str
+    class_name: str
+
+    def build(self) -> Widget:
+        return cast(Widget, getattr(import_module(self.module), self.class_name)())
+
+
+TABS = (
+    TabSpec("details", "Details", "mkexplorer.tui.details_tab", "DetailsTab"),
+)
