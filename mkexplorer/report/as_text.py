@@ -24,10 +24,26 @@ class Ansi(StrEnum):
     RED = "31"
     GREEN = "32"
     YELLOW = "33"
+    BLUE = "34"
+    MAGENTA = "35"
     CYAN = "36"
 
 
 _TONES = {Tone.GOOD: Ansi.GREEN, Tone.BAD: Ansi.RED, Tone.UNSURE: Ansi.YELLOW}
+# The names of syntax styles, as the highlighter of mkexplorer_widgets gives them.
+_SYNTAX = {
+    "comment": Ansi.DIM,
+    "string": Ansi.GREEN,
+    "number": Ansi.YELLOW,
+    "constant": Ansi.YELLOW,
+    "keyword": Ansi.MAGENTA,
+    "type": Ansi.CYAN,
+    "function": Ansi.BLUE,
+    "decorator": Ansi.BLUE,
+    "builtin": Ansi.MAGENTA,
+    "variable": Ansi.CYAN,
+    "label": Ansi.RED,
+}
 _ELLIPSIS = "…"
 _GAP = "  "
 _NARROWEST = 8
@@ -91,6 +107,15 @@ def difference(lines: Iterable[str], look: Look) -> Iterator[str]:
             yield look.paint(shown, Ansi.GREEN)
         else:
             yield shown
+
+
+def coloured(line: str, spans: Iterable[tuple[int, int, str]], look: Look) -> str:
+    """A visible line of code with its syntax colours; ``spans`` are (start, end, style) in order."""
+    pieces, done = [], 0
+    for start, end, style in spans:
+        pieces += [line[done:start], look.paint(line[start:end], *([_SYNTAX[style]] if style in _SYNTAX else []))]
+        done = end
+    return "".join([*pieces, line[done:]])
 
 
 def diagnostic(found: Diagnostic) -> str:

@@ -1,0 +1,55 @@
+"""The command line. It parses before it imports anything heavy; see ``parser`` for the commands.
+
+Exit codes: 0; 1 found nothing, or the two differ; 2 wrong usage, or something could not be opened or read; 130 after
+Ctrl-C; 141 when whoever reads the output went away (as the shell itself reports it).
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import sys
+from collections.abc import Sequence
+
+from mkexplorer.catalog.errors import MkexplorerError
+from mkexplorer.cli.parser import parse
+from mkexplorer_widgets.plain_text import visible
+
+__all__ = ["main"]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code."""
+    # A short life that makes few cycles: collecting while modules load costs more than it frees.
+    gc.disable()
+    try:
+        given = parse(sys.argv[1:] if arguments is None else arguments)
+    except SystemExit as done:  # argparse ends so, after --help too
+        return done.code if isinstance(done.code, int) else 2
+    try:
+        from mkexplorer.cli.commands import run
+
+        return run(given)
+    except BrokenPipeError:
+        # The interpreter flushes once more on its way out; that must not fail either.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+    except KeyboardInterrupt:
+        return 130
+    except MkexplorerError as error:
+        return _failed(error, given.debug, error.message, error.advice)
+    except OSError as error:
+        path = f"{error.filename}: " if error.filename else ""
+        return _failed(error, given.debug, f"{path}{error.strerror or error}", "")
+    except Exception as error:
+        advice = "This is a fault of mkexplorer. Run it again with --debug, and report what it prints."
+        return _failed(error, given.debug, f"{type(error).__name__}: {error}", advice)
+
+
+def _failed(error: Exception, debug: bool, message: str, advice: str) -> int:
+    if debug:
+        raise error
+    print(f"mkexplorer: {visible(message)}", file=sys.stderr)
+    if advice:
+        print(visible(advice), file=sys.stderr)
+    return 2
