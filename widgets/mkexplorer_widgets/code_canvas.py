@@ -1,0 +1,252 @@
+"""Draws a `CodeDocument` of any length: line numbers, colours, a marked line, marked matches, wrapped rows.
+
+What it costs depends on the screen, not on the text: only seen rows are drawn, and they are drawn plain first; colours
+follow in idle slices, for what is seen and one block each way. `CodeView` adds what a person does with it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from itertools import repeat
+
+from rich.segment import Segment
+from textual.cache import LRUCache
+from textual.geometry import Region, Size
+from textual.reactive import reactive
+from textual.scroll_view import ScrollView
+from textual.strip import Strip
+
+from mkexplorer_widgets import highlight
+from mkexplorer_widgets.code_document import (
+    CodeDocument,
+    Piece,
+    Rows,
+    ShownLine,
+    UnwrappedRows,
+    WrappedRows,
+    line_widths,
+)
+from mkexplorer_widgets.code_paint import ColouredText, Mark, Palette, segments, with_offsets
+from mkexplorer_widgets.code_search import Matches
+from mkexplorer_widgets.idle import in_idle_slices
+
+# Lines up to here are measured at once, those beyond in idle slices.
+_MEASURED_AT_ONCE = 2_000
+_MEASURED_BATCH = 256
+_KEPT_STRIPS = 1_024
+
+
+class CodeCanvas(ScrollView):
+    """Only draws; ``_cursor`` (a line from 0) and ``_matches`` are set by the subclass."""
+
+    COMPONENT_CLASSES = {
+        "code-view--gutter",
+        "code-view--cursor",
+        "code-view--cursor-gutter",
+        "code-view--match",
+        "code-view--current-match",
+    }
+    DEFAULT_CSS = """
+    CodeCanvas {
+        height: 1fr;
+        color: $foreground;
+        background: $surface;
+        overflow-y: scroll;
+        scrollbar-size-vertical: 1;
+        & > .code-view--gutter { color: $text-muted; }
+        & > .code-view--cursor { background: $boost; }
+        & > .code-view--cursor-gutter { color: $text; text-style: bold; }
+        & > .code-view--match { color: $text-warning; background: $warning-muted; text-style: underline; }
+        & > .code-view--current-match { color: $background; background: $warning; text-style: bold; }
+        &:focus > .code-view--cursor { background: $primary-muted; }
+    }
+    """
+
+    wrap: reactive[bool] = reactive(False, init=False)
+    """Whether long lines go on in further rows."""
+
+    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002 (Textual's name)
+        super().__init__(id=id, classes=classes)
+        self._text = ColouredText(CodeDocument(()))
+        self._widths: list[int] = []
+        self._rows: Rows = UnwrappedRows(0)
+        self._cursor = 0
+        self._matches = Matches()
+        self._palette: Palette | None = None
+        self._strips: LRUCache[tuple[object, ...], Strip] = LRUCache(_KEPT_STRIPS)
+        self._is_painting = False
+        self._is_colouring = False
+
+    @property
+    def document(self) -> CodeDocument:
+        return self._text.document
+
+    # ------------------------------------------------------------------------------------------------- where it is
+
+    @property
+    def gutter_width(self) -> int:
+        """The line numbers and a blank on each side."""
+        return len(str(max(1, self.document.last_number))) + 2
+
+    @property
+    def text_width(self) -> int:
+        """The cells beside the gutter."""
+        return max(1, self.scrollable_content_region.width - self.gutter_width)
+
+    @property
+    def page_height(self) -> int:
+        return max(1, self.scrollable_content_region.height)
+
+    def lines_seen(self) -> tuple[int, int]:
+        """The first and the last line on screen, from 0."""
+        last_row = max(0, self._rows.count - 1)
+        top = min(self.scroll_offset.y, last_row)
+        return self._rows.line_at(top)[0], self._rows.line_at(min(top + self.page_height - 1, last_row))[0]
+
+    def _set_document(self, document: CodeDocument, top: int, left: int) -> None:
+        """Draw another document, with line ``top`` and cell ``left`` in the corner."""
+        self._text = ColouredText(document)
+        self._strips.clear()
+        lines = document.lines
+        self._widths = list(line_widths(lines[:_MEASURED_AT_ONCE]))
+        if len(lines) > _MEASURED_AT_ONCE:
+            self._widths.extend(repeat(0, len(lines) - _MEASURED_AT_ONCE))
+            self.run_worker(self._measure_all(), group="measure", exclusive=True)
+        self._lay_out(top, left)
+
+    async def _measure_all(self) -> None:
+        document = self.document
+        starts = range(0, len(document.lines), _MEASURED_BATCH)
+        batches = (list(line_widths(document.lines[n : n + _MEASURED_BATCH])) for n in starts)
+        widths: list[int] = []
+        async for batch in in_idle_slices(batches):
+            widths += batch
+        if document is self.document:
+            self._widths = widths
+            self._lay_out(self.lines_seen()[0], self.scroll_offset.x)
+
+    def _lay_out(self, top: int, left: int) -> None:
+        """Place the lines in rows anew."""
+        lines = self.document.lines
+        self._strips.clear()
+        self._rows = WrappedRows(lines, self._widths, self.text_width) if self.wrap else UnwrappedRows(len(lines))
+        widest = 0 if self.wrap else self.gutter_width + max(self._widths, default=0)
+        self.virtual_size = Size(widest, self._rows.count)
+        self.scroll_to(left, self._rows.first_row(top) if lines else 0, animate=False, immediate=True)
+        self.refresh()
+        self._colour_soon()
+
+    def watch_wrap(self) -> None:
+        self._lay_out(self.lines_seen()[0], 0)
+
+    def on_resize(self) -> None:
+        if self.wrap:
+            self._lay_out(self.lines_seen()[0], 0)
+        self._colour_soon()
+
+    def watch_scroll_y(self, old_value: float, new_value: float) -> None:
+        super().watch_scroll_y(old_value, new_value)
+        self._colour_soon()
+
+    # ----------------------------------------------------------------------------------------------------- colours
+
+    def _colour_soon(self) -> None:
+        """Lex what is seen and has no colours yet, once it has been painted plain."""
+        if not self._is_colouring and self._text.next_block(*self.lines_seen()) is not None:
+            self._is_colouring = True
+            self.call_after_refresh(self.run_worker, self._colour, group="colours")
+
+    async def _colour(self) -> None:
+        prepared = None
+        try:
+            while (block := (text := self._text).next_block(*self.lines_seen())) is not None:
+                if prepared != text.document.language:
+                    prepared = text.document.language
+                    await asyncio.to_thread(highlight.prepare, prepared)
+                async for _ in in_idle_slices(text.lex(block)):
+                    pass
+                if text is self._text:
+                    self._refresh_lines(block * highlight.BLOCK, (block + 1) * highlight.BLOCK - 1)
+        finally:
+            self._is_colouring = False
+
+    def _refresh_lines(self, first: int, last: int) -> None:
+        """Draw those of the lines again that are seen."""
+        top, bottom = self.lines_seen()
+        first, last = max(first, top), min(last, bottom)
+        if first <= last and self.document.lines:
+            first_row = self._rows.first_row(first)
+            self.refresh_lines(first_row, self._rows.last_row(last) - first_row + 1)
+
+    def notify_style_update(self) -> None:
+        super().notify_style_update()
+        self._palette = None
+        self._strips.clear()
+
+    # ---------------------------------------------------------------------------------------------------- painting
+
+    def render_lines(self, crop: Region) -> list[Strip]:
+        self._is_painting = True
+        try:
+            return super().render_lines(crop)
+        finally:
+            self._is_painting = False
+
+    def render_line(self, y: int) -> Strip:
+        row = self.scroll_offset.y + y
+        if self._is_painting:
+            return self._row_strip(row)
+        # The mouse asks what is under it. Only this answer carries offsets: they would make painting twice as slow.
+        return self._row_offsets(row)
+
+    def _row_strip(self, row: int) -> Strip:
+        palette = self._palette = self._palette or Palette.of_view(self)
+        width = self.scrollable_content_region.width
+        if row >= self._rows.count:
+            return Strip.blank(width, palette.text)
+        number, part = self._rows.line_at(row)
+        selection = self.text_selection
+        selected = selection.get_span(number) if selection is not None else None
+        spans = self._text.spans(number)
+        key = (row, width, self.scroll_offset.x, number == self._cursor, spans is None, selected)
+        if (strip := self._strips.get(key)) is None:
+            line = self._text.line(number)
+            under = palette.cursor if number == self._cursor else palette.text
+            gutter = palette.cursor_gutter if number == self._cursor else palette.gutter
+            marks = self._marks(number, line, selected, palette)
+            code = segments(line, self._piece(line, part), spans or (), palette.tokens, marks)
+            drawn = [Segment(self._gutter_text(number, part), gutter), *Segment.apply_style(code, under)]
+            strip = self._strips[key] = Strip(drawn).adjust_cell_length(width, under)
+        return strip
+
+    def _marks(self, number: int, line: ShownLine, selected: tuple[int, int] | None, palette: Palette) -> list[Mark]:
+        current = self._matches.current_match
+        marks = [
+            (
+                line.shown_column(match[1]),
+                line.shown_column(match[2]),
+                palette.current_match if match == current else palette.match,
+            )
+            for match in self._matches.of_line(number)
+        ]
+        if selected is not None:
+            start, end = selected
+            marks.append((start, len(line.text) if end < 0 else end, palette.selection))
+        return marks
+
+    def _gutter_text(self, number: int, part: int) -> str:
+        name = str(self.document.first_number + number) if part == 0 else "·"
+        return f"{name:>{self.gutter_width - 1}} "
+
+    def _piece(self, line: ShownLine, part: int) -> Piece:
+        if self.wrap:
+            return line.row(part, self.text_width)
+        left = self.scroll_offset.x
+        return line.piece(left, left + self.text_width)
+
+    def _row_offsets(self, row: int) -> Strip:
+        if row >= self._rows.count:
+            return Strip([])
+        number, part = self._rows.line_at(row)
+        line = self._text.line(number)
+        return with_offsets(line, self._piece(line, part), number, self.gutter_width)
