@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from builders import evidence, multi_kernel, tensor
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -20,6 +19,7 @@ from mkexplorer.report.rows import (
     sort_rows,
     time_text,
 )
+from tests.builders import evidence, multi_kernel, tensor
 
 LAYER_NORM = multi_kernel_row(
     multi_kernel(

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from builders import multi_kernel, scalar, tensor
 
 from mkexplorer.report import titles
+from tests.builders import multi_kernel, scalar, tensor
 
 
 @pytest.mark.parametrize(
