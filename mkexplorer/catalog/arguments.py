@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import lru_cache
+from typing import NamedTuple
 
 from .model import Argument, CallSite, ScalarArgument, Size, TensorArgument
 
@@ -50,6 +50,8 @@ _INTEGER = re.compile(r"-?\d{1,18}\Z")
 _SYMBOL = re.compile(r"(?:s|u|zf|ks|ps)\d+\Z")
 _NUMBERS = re.compile(r"[\w\s+\-*/%(),]*\d[\w\s+\-*/%(),]*\Z")
 _LINE = 65_536
+# A graph has some hundred inputs; the search for each reads the text again, which a hostile file must not multiply.
+_MOST_LOOK_UPS = 1_000
 _BRACKET = re.compile(r"[(\[{]")
 _SPLIT = re.compile(r"[,()\[\]{}]")
 _LAYOUT_CALL = re.compile(
@@ -62,9 +64,8 @@ _PLAIN_CALL = re.compile(r"([\w.]+)\((?:(\w+), )?\(([^()]*)\), \(([^()]*)\)(?:, 
 _NESTING = 64
 
 
-@dataclass(frozen=True, slots=True)
-class Layout:
-    """What is known of a tensor at one point of the wrapper.
+class Layout(NamedTuple):
+    """What is known of a tensor at one point of the wrapper. (A NamedTuple: one is made for every argument parsed.)
 
     ``root`` is the variable that first held its storage, ``how`` the kind of statement that told the layout.
     """
@@ -77,8 +78,7 @@ class Layout:
     how: str
 
 
-@dataclass(frozen=True, slots=True)
-class RawCall:
+class RawCall(NamedTuple):
     """One call of a multi-kernel as found: ``position`` is its offset, ``values`` its positional arguments."""
 
     name: str
@@ -124,7 +124,7 @@ class Variables:
             return self._layout_of_cast(expression, before, depth)
         if call.function == "reinterpret_tensor":
             base = self.layout(call.base, before, depth + 1) if depth < _NESTING else None
-            dtype, root = (base.dtype, base.root) if base else (None, base_name(call.base))
+            dtype, root = (base.dtype, base.root) if base else (None, call.base)
             offset = _size(call.rest) if call.rest else 0
             return Layout(dtype, _sizes(call.shape), _sizes(call.stride), offset, root, call.function)
         dtype = next((part for part in call.rest.replace("dtype=", "").split(", ") if _dtype(part)), None)
@@ -137,7 +137,7 @@ class Variables:
         if head != "aten.view.dtype" or len(parts) != 2 or depth >= _NESTING:
             return None
         base = self.layout(parts[0], before, depth + 1)
-        return replace(base, dtype=_dtype(parts[1])) if base else None
+        return base._replace(dtype=_dtype(parts[1])) if base else None
 
     def _layout_of_variable(self, name: str, before: int, depth: int) -> Layout | None:
         assignment = self.value(name, before)
@@ -150,7 +150,7 @@ class Variables:
         if layout.how == "assert_size_stride" and layout.root == name:
             # The check tells the layout again; the dtype stands where the buffer was made.
             made = self._layout_of_variable(name, position, depth + 1)
-            return replace(layout, dtype=made.dtype) if made else layout
+            return layout._replace(dtype=made.dtype) if made else layout
         if layout.root:
             return layout
         return Layout(layout.dtype, layout.shape, layout.stride, layout.offset, name, layout.how)
@@ -162,7 +162,7 @@ def find_calls(text: str, start: int, names: Iterable[str]) -> list[RawCall]:
     variables = Variables()
     calls: list[RawCall] = []
     position = start
-    for line in text[start:].split("\n"):
+    for line in text[start : benchmark_part(text)].split("\n"):
         statement = line.lstrip(" ")
         at = position + len(line) - len(statement)
         position += len(line) + 1
@@ -182,27 +182,40 @@ def find_calls(text: str, start: int, names: Iterable[str]) -> list[RawCall]:
     return calls
 
 
+def benchmark_part(text: str) -> int:
+    """Where the functions begin that let a wrapper run on its own; the end of the text where it has none."""
+    begin = text.rfind("\ndef get_args(")
+    if begin < 0:
+        begin = text.rfind("\ndef benchmark_compiled_module(")
+    return begin if begin >= 0 else len(text)
+
+
 class Hints:
     """The parts of a wrapper that tell what its statements leave open. Searched only for the names asked for."""
 
     def __init__(self, text: str) -> None:
         self._text = text
+        self._benchmark_part = benchmark_part(text)
+        self._found: dict[str, tuple[Layout, ...]] = {}
 
-    def of(self, name: str) -> Iterator[Layout]:
-        """What each part says of a variable, the surest first."""
-        if not name.isidentifier():
-            return
-        for told in (self._random_input(name), self._graph_node(name)):
+    def of(self, name: str) -> tuple[Layout, ...]:
+        """What the surest part says of a variable, then what the others add where that one leaves something open."""
+        found = self._found.get(name)
+        if found is None:
+            if not name.isidentifier() or len(self._found) >= _MOST_LOOK_UPS:
+                return ()
+            found = self._found[name] = tuple(self._look_up(name))
+        return found
+
+    def _look_up(self, name: str) -> Iterator[Layout]:
+        for part in (self._random_input, self._graph_node):
+            told = part(name)
             if told is not None:
                 yield told
-
-    @cached_property
-    def _benchmark_part(self) -> int:
-        return max(self._text.rfind("\ndef get_args("), self._text.rfind("\ndef benchmark_compiled_module("))
+                if told.dtype is not None and told.shape is not None:
+                    return
 
     def _random_input(self, name: str) -> Layout | None:
-        if self._benchmark_part < 0:
-            return None
         call = self._rest_of_line(f"\n    {name} = rand_strided(", self._benchmark_part)
         return Variables().layout(f"rand_strided({call}", 0) if call else None
 
@@ -214,9 +227,7 @@ class Hints:
         shape, _, rest = rest.partition("][")
         dtype = DTYPES.get(short)
         stride = rest.partition("]")[0]
-        return Layout(
-            f"torch.{dtype}" if dtype else None, _sizes(shape), _sizes(stride), 0, name, "graph fragment"
-        )
+        return Layout(f"torch.{dtype}" if dtype else None, _sizes(shape), _sizes(stride), 0, name, "graph fragment")
 
     def _rest_of_line(self, before: str, start: int) -> str:
         found = self._text.find(before, start)
@@ -289,8 +300,7 @@ def _value(variables: Variables, expression: str, position: int) -> Layout | Siz
     return _size(assignment[1]) if assignment and _NUMBERS.match(assignment[1]) else None
 
 
-@dataclass(frozen=True, slots=True)
-class StridedCall:
+class StridedCall(NamedTuple):
     """``function(base, (shape), (stride), rest)``; ``base`` is empty for an allocation."""
 
     function: str
@@ -335,7 +345,7 @@ def _argument(
         return _tensor_argument(name, expression, value, declared, hints)
     if value is not None:
         return ScalarArgument(name, expression, value)
-    if declared.startswith("*") or (not declared and any(hints.of(expression))):
+    if declared.startswith("*") or (not declared and hints.of(expression)):
         return _tensor_argument(name, expression, Layout(None, None, None, 0, expression, ""), declared, hints)
     return ScalarArgument(name, expression, _number(expression))
 
@@ -344,13 +354,11 @@ def _tensor_argument(name: str, expression: str, layout: Layout, declared: str, 
     how = [layout.how] if layout.how else []
     for told in hints.of(layout.root) if layout.dtype is None or layout.shape is None else ():
         if layout.shape is None and layout.root == expression:
-            layout = replace(layout, shape=told.shape, stride=told.stride)
+            layout = layout._replace(shape=told.shape, stride=told.stride)
             how.append(told.how)
         if layout.dtype is None and told.dtype:
-            layout = replace(layout, dtype=told.dtype)
+            layout = layout._replace(dtype=told.dtype)
             how.append(f"dtype from {told.how}")
-        if layout.dtype is not None:
-            break
     dtype = layout.dtype
     if dtype is None and declared.startswith("*"):
         short = DTYPES.get(declared[1:])
@@ -372,6 +380,8 @@ def _number(text: str) -> int | float | str:
         return text
 
 
+# Programs use few shapes, again and again: equal ones are read once and shared.
+@lru_cache(maxsize=4096)
 def _sizes(text: str) -> tuple[Size, ...] | None:
     """``(4096, 1024)``, ``()``, ``[8, 16]`` or bare ``8, s0`` as sizes; None where it is none of these."""
     if text[:1] in ("(", "["):
@@ -382,6 +392,4 @@ def _sizes(text: str) -> tuple[Size, ...] | None:
 
 
 def _size(text: str) -> Size:
-    if text.isdecimal() and text.isascii() and len(text) <= 18:
-        return int(text)
     return int(text) if _INTEGER.match(text) else text

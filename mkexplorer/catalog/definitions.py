@@ -12,8 +12,10 @@ import base64
 import hashlib
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from functools import lru_cache
+from typing import NamedTuple
 
+from .metadata import parse_expression
 from .model import Kind, MultiKernelKind
 
 KERNEL_ANCHOR = " = async_compile.triton("
@@ -38,17 +40,15 @@ _SHAPE_KEY_LINE = re.compile(r"^\s*(\([^\n]*\)): (\w+),?\s*$", re.MULTILINE)
 _SLICE = re.compile(r"slice\((\d{1,6}), (\d{1,6})(?:, None)?\)")
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
+class Problem(NamedTuple):
     """A definition that the text breaks off or contradicts; ``position`` is an offset into the text."""
 
     position: int
     message: str
 
 
-@dataclass(frozen=True, slots=True)
-class KernelDefinition:
-    """``start`` is where its statement begins, ``source_start``/``source_end`` cut the kernel's source out."""
+class KernelDefinition(NamedTuple):
+    """``start`` is where its comments begin, ``source_start``/``source_end`` cut the kernel's source out."""
 
     name: str
     start: int
@@ -59,8 +59,7 @@ class KernelDefinition:
     source_nodes: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class MultiKernelDefinition:
+class MultiKernelDefinition(NamedTuple):
     """``entries`` are (size key or None, sub-kernel name) in index order.
 
     ``parameters`` are those of the ``run`` function that torch 2.3 and 2.4 generate, else None.
@@ -88,7 +87,7 @@ def literal_source(text: str) -> str:
     if "\\" not in text:
         return text
     try:
-        value = ast.literal_eval("'''" + text + "'''")
+        value = ast.literal_eval(parse_expression("'''" + text + "'''"))
     except (SyntaxError, ValueError, MemoryError, RecursionError):
         return text
     return value if isinstance(value, str) else text
@@ -122,8 +121,10 @@ def find_kernels(text: str) -> tuple[dict[str, KernelDefinition], list[Problem]]
     while anchor >= 0:
         start = text.rfind("\n", max(previous_end, anchor - _LINE), anchor) + 1 or previous_end
         name = text[start:anchor].strip() if anchor - start <= _LINE else ""
-        quotes = text.find("'''", anchor, _end_of_line(text, anchor))
         after = anchor + len(KERNEL_ANCHOR)
+        quotes = text.find("'''", after, after + _LINE)
+        if "\n" in text[after:quotes]:
+            quotes = -1
         if not name.isidentifier() or quotes < 0:
             if name.isidentifier():
                 problems.append(Problem(start, f"the definition of {name} has no source"))
@@ -143,7 +144,7 @@ def find_kernels(text: str) -> tuple[dict[str, KernelDefinition], list[Problem]]
 def find_multi_kernels(
     text: str, kernels: Iterable[KernelDefinition]
 ) -> tuple[list[MultiKernelDefinition], list[Problem]]:
-    """All multi-kernel definitions in the order of the text; ``kernels`` tells which parts are kernel sources."""
+    """All multi-kernel definitions in the order of the text; they stand between the ``kernels`` (in text order)."""
     definitions: list[MultiKernelDefinition] = []
     problems: list[Problem] = []
     for anchor, after, kind in _anchors(text, kernels):
@@ -235,11 +236,12 @@ def _kernel_definition(
         recorded_path = text[comment + len("# kernel path: ") : _end_of_line(text, comment)].strip()
         previous_end = comment
     nodes = text.find("Source Nodes: [", previous_end, start)
+    begin = comment if comment >= 0 else start
     line = text[nodes : _end_of_line(text, nodes)] if nodes >= 0 else ""
     source_nodes, _, operations = line.partition("Original ATen: [")
     return KernelDefinition(
         name,
-        start,
+        begin,
         source_start,
         source_end,
         recorded_path,
@@ -248,6 +250,7 @@ def _kernel_definition(
     )
 
 
+@lru_cache(maxsize=1024)
 def _names(listed: str) -> tuple[str, ...]:
     inside = listed.partition("]")[0]
     return tuple(part.strip() for part in inside.split(",") if part.strip())
@@ -270,4 +273,3 @@ def _closing_quotes(text: str, position: int) -> int:
         if backslashes % 2 == 0:
             return position
         position += 1
-

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+import warnings
 from collections.abc import Iterable, Mapping
 
 from .model import KernelMetadata
@@ -40,13 +41,20 @@ def read_metadata(source: str) -> KernelMetadata:
     )
 
 
+def parse_expression(text: str) -> ast.expr:
+    """The syntax tree of ``text``, without Python's warnings about it. Raises what `ast.parse` raises."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return ast.parse(text, mode="eval").body
+
+
 def _decorator(source: str) -> tuple[str, Mapping[str, _Value]]:
     begin = _DECORATOR.search(source)
     end = _JIT.search(source, begin.end()) if begin else None
     if begin is None or end is None or end.start() - begin.start() > _LONGEST:
         return "", {}
     try:
-        tree = ast.parse(source[begin.start() + 1 : end.start()].strip(), mode="eval").body
+        tree = parse_expression(source[begin.start() + 1 : end.start()].strip())
         if not isinstance(tree, ast.Call):
             return begin[1], {}
         return begin[1], {keyword.arg: _value(keyword.value) for keyword in tree.keywords if keyword.arg}
@@ -90,7 +98,7 @@ def _size_hints(value: _Value) -> tuple[tuple[str, int], ...]:
         return tuple((str(name), size) for name, size in value.items() if isinstance(size, int))
     if not isinstance(value, list):
         return ()
-    names = ["r"] if len(value) == 1 else [*"xyz"[: len(value) - 1], "r"]
+    names = [*"xyz"[: len(value) - 1], "r"]
     return tuple((name, size) for name, size in zip(names, value, strict=False) if isinstance(size, int))
 
 

@@ -7,10 +7,10 @@ borders between the parser, the faces and whatever is measured later.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import Enum
+from enum import StrEnum
 
 
-class Kind(str, Enum):
+class Kind(StrEnum):
     """What kind of kernel a sub-kernel is, by its ``@triton_heuristics`` decorator."""
 
     LOOPED = "looped"
@@ -20,14 +20,14 @@ class Kind(str, Enum):
     OTHER = "other"
 
 
-class MultiKernelKind(str, Enum):
+class MultiKernelKind(StrEnum):
     """How the run time chooses: by timing, or (torch 2.10+) by distance to the size hints."""
 
     TIMED = "multi_kernel"
     SIZE_HINT = "size_hint_multi_kernel"
 
 
-class PlaceKind(str, Enum):
+class PlaceKind(StrEnum):
     CACHE = "cache directory"
     WRAPPER = "wrapper file"
     DEBUG = "torch_compile_debug directory"
@@ -36,7 +36,7 @@ class PlaceKind(str, Enum):
     BUNDLE = "bundle"
 
 
-class Severity(str, Enum):
+class Severity(StrEnum):
     ERROR = "error"
     WARNING = "warning"
 

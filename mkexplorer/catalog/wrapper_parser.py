@@ -99,7 +99,7 @@ def _calls(text: str, definitions: Sequence[MultiKernelDefinition]) -> dict[str,
     if not definitions:
         return {}
     by_name: dict[str, list[RawCall]] = {}
-    start = min(definition.end for definition in definitions)
+    start = max(definition.end for definition in definitions)  # torch writes all definitions before the first call
     for call in find_calls(text, start, (definition.name for definition in definitions)):
         by_name.setdefault(call.name, []).append(call)
     return by_name
@@ -190,7 +190,9 @@ def _contradictions(
         if name not in kernels
     ]
     if definition.name not in calls:
-        problems.append(Problem(definition.start, f"no call of {definition.name} was found, so its arguments are unknown"))
+        problems.append(
+            Problem(definition.start, f"no call of {definition.name} was found, so its arguments are unknown")
+        )
     return problems
 
 

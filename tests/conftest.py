@@ -1,0 +1,57 @@
+"""What several test files share: recorded wrappers, fresh ones, and the sample."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from mkexplorer.catalog.catalog import Catalog, open_catalog
+from mkexplorer.catalog.model import Origin, Wrapper
+from mkexplorer.catalog.places import sample_path
+from mkexplorer.catalog.wrapper_parser import parse_wrapper
+
+DATA = Path(__file__).parent / "data"
+
+
+@pytest.fixture(autouse=True)
+def _own_user_folders(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test reads or writes what mkexplorer remembers for the person who runs the tests."""
+    home = tmp_path_factory.mktemp("home")
+    for name in ("XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_STATE_HOME", "XDG_DATA_HOME"):
+        monkeypatch.setenv(name, str(home / name.lower()))
+
+
+def recorded_wrappers() -> list[Path]:
+    """Wrappers that torch 2.4.1, 2.5.1, 2.6.0, 2.7.1, 2.9.1 and 2.13.0 generated."""
+    return sorted((DATA / "wrappers").glob("torch-*/*.py"))
+
+
+def parse_file(path: Path) -> Wrapper:
+    return parse_wrapper(path.read_text(), Origin(path.name))
+
+
+@pytest.fixture(scope="session")
+def fresh_wrappers(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of wrappers that the installed torch generates now, without a GPU."""
+    out = tmp_path_factory.mktemp("fresh")
+    program = Path(__file__).with_name("generate_wrappers.py")
+    environment = {**os.environ, "TORCHINDUCTOR_CACHE_DIR": str(out / "cache")}
+    done = subprocess.run(
+        [sys.executable, str(program), str(out / "wrappers")],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr
+    return out / "wrappers"
+
+
+@pytest.fixture(scope="session")
+def sample() -> Catalog:
+    """The recorded cache of an H100 that comes with mkexplorer."""
+    return open_catalog(sample_path())
