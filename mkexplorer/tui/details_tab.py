@@ -2,17 +2,96 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
+from textual import work
 from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
 from textual.containers import Vertical, VerticalScroll
+from textual.content import Content
 from textual.reactive import reactive
 from textual.widgets import Static
 
+from mkexplorer.catalog.errors import MkexplorerError
+from mkexplorer.report.details import details
+from mkexplorer.report.rows import multi_kernel_row
+from mkexplorer.tui.details_text import Facts, details_content
+from mkexplorer.tui.messages import CopyRequested, EditRequested, Failed
 from mkexplorer.tui.selection import Selection
 
 
 class DetailsTab(Vertical):
+    """Follows ``selection``; a sub-kernel's row shows its multi-kernel, with all sub-kernels side by side."""
+
+    HELP = """\
+Everything known of the multi-kernel: what it is, its pick, the times behind it, what differs between its sub-kernels
+(marked ≠), what they have in common, and the arguments of its calls, each with where it was read.
+"""
+    BINDING_GROUP_TITLE = "Details"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("y", "copy", "Copy", id="details.copy", tooltip="Copy all details as text"),
+        Binding("e", "edit", "Edit", id="details.edit", tooltip="Open the wrapper at the definition"),
+    ]
+    DEFAULT_CSS = """
+    DetailsTab VerticalScroll { padding: 0 1; scrollbar-size-vertical: 1; }
+    """
+
     selection: reactive[Selection | None] = reactive(None)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._facts: Facts | None = None
 
     def compose(self) -> ComposeResult:
         with VerticalScroll():
-            yield Static("details")
+            yield Static()
+
+    def watch_selection(self, old: Selection | None, new: Selection | None) -> None:
+        if new is None or new.multi_kernel is None:
+            self._show(None, "Choose a multi-kernel in the list; everything known of it appears here.")
+        elif old is None or (old.catalog, old.multi_kernel) != (new.catalog, new.multi_kernel):
+            self._read(new)
+
+    @work(thread=True, exclusive=True, group="details", exit_on_error=False)
+    def _read(self, selection: Selection) -> None:
+        catalog, multi_kernel = selection.catalog, selection.multi_kernel
+        assert multi_kernel is not None
+        evidence = catalog.evidence(multi_kernel)
+        row = multi_kernel_row(multi_kernel, evidence)
+        try:
+            facts = Facts(row, evidence, details(catalog, row))
+        except (MkexplorerError, OSError) as error:
+            self.post_message(Failed(error))
+            self.app.call_from_thread(self._show, None, f"Its details cannot be read: {error}")
+            return
+        self.app.call_from_thread(self._take, selection, facts)
+
+    def _take(self, selection: Selection, facts: Facts) -> None:
+        if self.selection is not None and self.selection.multi_kernel == selection.multi_kernel:
+            self._show(facts, "")
+
+    def _show(self, facts: Facts | None, otherwise: str) -> None:
+        is_other = facts is None or self._facts is None or facts.row.multi_kernel.id != self._facts.row.multi_kernel.id
+        self._facts = facts
+        self.query_one(Static).update(self._content() if facts is not None else Content(otherwise))
+        if is_other:
+            self.query_one(VerticalScroll).scroll_home(animate=False)
+
+    def _content(self) -> Content:
+        assert self._facts is not None
+        return details_content(self._facts, self.query_one(VerticalScroll).scrollable_content_region.width)
+
+    def on_resize(self) -> None:
+        if self._facts is not None:
+            self.query_one(Static).update(self._content())
+
+    def action_copy(self) -> None:
+        if self._facts is not None:
+            row = self._facts.row
+            self.post_message(CopyRequested(self._content().plain, f"the details of {row.multi_kernel.id}"))
+
+    def action_edit(self) -> None:
+        selection = self.selection
+        if selection is not None and selection.multi_kernel is not None:
+            wrapper = selection.catalog.wrapper(selection.multi_kernel)
+            self.post_message(EditRequested(wrapper.origin.path, selection.multi_kernel.definition.first))

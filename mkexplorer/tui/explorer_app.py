@@ -13,7 +13,7 @@ from textual.binding import Binding, BindingType
 from textual.screen import Screen
 
 from mkexplorer.catalog.errors import MkexplorerError
-from mkexplorer.tui.explorer_screen import ExplorerScreen
+from mkexplorer.tui.first_screen import FirstScreen
 from mkexplorer.tui.messages import CopyRequested, Failed, Notice, OpenEditor
 from mkexplorer.tui.state import UiState
 from mkexplorer_widgets.plain_text import visible
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from textual.command import Provider
 
     from mkexplorer.catalog import Catalog
+    from mkexplorer.tui.explorer_screen import ExplorerScreen
 
 
 def _verbs() -> type[Provider]:
@@ -34,7 +35,6 @@ class ExplorerApp(App[None]):
     """``opener`` reads the catalog (it is called in a thread); ``place`` is what the header calls it."""
 
     TITLE = "mkexplorer"
-    CSS_PATH = "explorer.tcss"
     COMMANDS = App.COMMANDS | {_verbs}
     BINDING_GROUP_TITLE = "App"
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -47,18 +47,28 @@ class ExplorerApp(App[None]):
     def __init__(self, opener: Callable[[], Catalog], place: str, state: UiState, problem: str = "") -> None:
         super().__init__()
         self.animation_level = "none"
-        self._explorer = ExplorerScreen(place, opener, state)
-        self._wanted_theme = state.theme
+        self._opener = opener
+        self._place = place
+        self._state = state
         self._problem = problem
+        self._explorer: ExplorerScreen | None = None
 
     def get_default_screen(self) -> Screen[None]:
-        return self._explorer
+        return FirstScreen(self._place)
 
     def on_mount(self) -> None:
-        if self._wanted_theme in self.available_themes:
-            self.theme = self._wanted_theme
+        if self._state.theme in self.available_themes:
+            self.theme = self._state.theme
+        self.call_after_refresh(self._explore)
 
-    def on_ready(self) -> None:
+    async def _explore(self) -> None:
+        """Import and show the real screen, now that the first frame stands."""
+        from mkexplorer.tui.explorer_screen import ExplorerScreen
+
+        self._explorer = ExplorerScreen(self._place, self._opener, self._state)
+        await self.push_screen(self._explorer)
+        # All that was imported stays: no collection needs to look at it again.
+        gc.freeze()
         gc.enable()
         if self._problem:
             self.notify(visible(self._problem), severity="warning", markup=False)
@@ -66,7 +76,8 @@ class ExplorerApp(App[None]):
     @property
     def state(self) -> UiState:
         """What to remember for the next run."""
-        return replace(self._explorer.state, theme=self.theme)
+        state = self._explorer.state if self._explorer is not None else self._state
+        return replace(state, theme=self.theme)
 
     def on_failed(self, event: Failed) -> None:
         error = event.error

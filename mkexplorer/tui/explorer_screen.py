@@ -11,7 +11,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Container, VerticalScroll
 from textual.screen import Screen
 from textual.timer import Timer
-from textual.widgets import Static
+from textual.widgets import Footer, Static
 
 from mkexplorer.catalog.model import MultiKernel, PlaceKind, SubKernel
 from mkexplorer.report import rows
@@ -43,6 +43,7 @@ def _binding(key: str, action: str, description: str, tooltip: str, show: bool =
 class ExplorerScreen(Screen[None]):
     """List on the left (above, below 100 columns), tabs on the right."""
 
+    CSS_PATH = "explorer.tcss"
     AUTO_FOCUS = "Outline"
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (NARROW, "-wide")]
     BINDING_GROUP_TITLE = "Explorer"
@@ -82,27 +83,18 @@ class ExplorerScreen(Screen[None]):
     # --- layout ---------------------------------------------------------------------------------------------
 
     def compose(self) -> ComposeResult:
-        """Only what the first frame needs; `_complete` adds the rest."""
         yield Static(id="header")
         with Container(id="panes"):
             yield KernelList(_order(self._state.sort))
+            yield Splitter()
+            yield WorkArea(self._state.tab)
+        yield VerticalScroll(Static(id="sheet-text"), id="sheet")
+        yield Footer(compact=True)
 
     def on_mount(self) -> None:
         self.set_class(not self._state.sidebar, "-no-list")
         self._lay_out()
-        self.call_after_refresh(self._complete)
-
-    async def _complete(self) -> None:
-        from textual.widgets import Footer
-
-        splitter = Splitter()
-        splitter.set_reactive(Splitter.ratio, self._ratio)
-        panes = self.query_one("#panes")
-        await panes.mount(splitter, WorkArea(self._state.tab))
-        await self.mount(VerticalScroll(Static(id="sheet-text"), id="sheet"), Footer(compact=True))
-        self.kernels.mount_filter()
-        self._lay_out()
-        self._read()
+        self.call_after_refresh(self._read)
 
     def on_unmount(self) -> None:
         if self._reader is not None:
@@ -136,9 +128,9 @@ class ExplorerScreen(Screen[None]):
         share = f"{self._ratio * 100:.1f}%"
         styles = self.kernels.styles
         styles.width, styles.height = ("100%", share) if self._stacked else (share, "100%")
-        for splitter in self.query(Splitter):
-            splitter.direction = "rows" if self._stacked else "columns"
-            splitter.set_reactive(Splitter.ratio, self._ratio)
+        splitter = self.query_one(Splitter)
+        splitter.direction = "rows" if self._stacked else "columns"
+        splitter.set_reactive(Splitter.ratio, self._ratio)
         self._show_header()
 
     def on_splitter_moved(self, event: Splitter.Moved) -> None:

@@ -12,14 +12,13 @@ from textual.containers import Vertical
 from textual.content import Content
 from textual.message import Message
 from textual.timer import Timer
+from textual.widgets import Input
 
 from mkexplorer.report import rows
 from mkexplorer.tui.list_rows import Folding, RowKey, outline_rows
 from mkexplorer_widgets.outline import Outline
 
 if TYPE_CHECKING:
-    from textual.widgets import Input
-
     from mkexplorer.catalog.model import MultiKernel, SubKernel
 
 FILTER_DELAY_S = 0.08
@@ -63,21 +62,18 @@ Unfold a row with → or a click on its arrow to see its sub-kernels.
         self._marked: RowKey | None = None
         self._query = ""
         self._filter_timer: Timer | None = None
-        self._field: Input | None = None
 
     def compose(self) -> ComposeResult:
+        placeholder = "/ filter by operation, shape, dtype, name…"
+        yield Input(placeholder=placeholder, compact=True, select_on_focus=False)
         yield Outline("reading…")
 
-    def mount_filter(self) -> None:
-        """Add the filter's input line; it is not needed for the first frame."""
-        from textual.widgets import Input
+    def on_mount(self) -> None:
+        self._field.tooltip = "Rows that hold every word: layer 4096x bf16; letters may lie apart: lnorm"
 
-        field = Input(
-            placeholder="/ filter by operation, shape, dtype, name…", compact=True, select_on_focus=False
-        )
-        field.tooltip = "Rows that hold every word: layer 4096x bf16; letters may lie apart: lnorm"
-        self._field = field
-        self.mount(field, before=0)
+    @property
+    def _field(self) -> Input:
+        return self.query_one(Input)
 
     @property
     def outline(self) -> Outline:
@@ -177,8 +173,7 @@ Unfold a row with → or a click on its arrow to see its sub-kernels.
     # --- filter ---------------------------------------------------------------------------------------------
 
     def focus_filter(self) -> None:
-        if self._field is not None:
-            self._field.focus()
+        self._field.focus()
 
     def on_input_changed(self, event: Input.Changed) -> None:
         event.stop()
@@ -201,14 +196,13 @@ Unfold a row with → or a click on its arrow to see its sub-kernels.
         self.outline.focus()
 
     def _set_query(self, query: str) -> None:
-        if self._field is not None:
-            self._field.value = query
+        self._field.value = query
         self._query = query
 
     def _apply_filter(self) -> None:
         if self._filter_timer is not None:
             self._filter_timer.stop()
             self._filter_timer = None
-        if self._field is not None and self._field.value != self._query:
+        if self._field.value != self._query:
             self._query = self._field.value
             self._show_rows()

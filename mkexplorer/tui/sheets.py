@@ -24,9 +24,7 @@ To see a recorded one:  mkexplorer --sample"""
 
 def empty_sheet(place: Place, wrappers: int, following: bool) -> Content:
     """Return what to say of a place without multi-kernels."""
-    graphs = (
-        "no graphs" if not wrappers else f"{wrappers} graph{'s' * (wrappers != 1)}, none with a multi-kernel"
-    )
+    graphs = "no graphs" if not wrappers else f"{wrappers} graph{'s' * (wrappers != 1)}, none with a multi-kernel"
     waiting = "mkexplorer watches this place: they appear here while your program compiles.\n\n" if following else ""
     return _sheet(
         "No multi-kernels here",

@@ -29,6 +29,4 @@ class TabSpec:
         return cast(Widget, getattr(import_module(self.module), self.class_name)())
 
 
-TABS = (
-    TabSpec("details", "Details", "mkexplorer.tui.details_tab", "DetailsTab"),
-)
+TABS = (TabSpec("details", "Details", "mkexplorer.tui.details_tab", "DetailsTab"),)
