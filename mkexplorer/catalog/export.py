@@ -19,7 +19,7 @@ from mkexplorer import __version__
 from .artifacts import ArtifactIndex
 from .bundle import MANIFEST, BundleStore
 from .errors import MkexplorerError
-from .manifest import Manifest, read_manifest, write_manifest
+from .manifest import Manifest, write_manifest
 from .model import MultiKernel, SubKernel, Wrapper
 from .places import shelves
 from .store import Store
@@ -46,7 +46,7 @@ def describe(catalog: Catalog, chosen: Sequence[MultiKernel]) -> Manifest:
     """The manifest for ``chosen``, with all that the catalog knows of them."""
     evidence = {(each.wrapper_key, each.name): catalog.evidence(each) for each in chosen}
     known = [each for each in evidence.values() if each]
-    before = read_manifest(catalog.store) if isinstance(catalog.store, BundleStore) else None
+    before = catalog.manifest
     return Manifest(
         made_by=f"mkexplorer {__version__}",
         gpu=before.gpu if before else _first(each.gpu for each in known),

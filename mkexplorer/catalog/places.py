@@ -15,7 +15,7 @@ from .bundle import BundleStore
 from .errors import PlaceError
 from .model import Place, PlaceKind
 from .store import FileStat, FolderStore, Store
-from .texts import count_wrappers
+from .texts import count_modules, starts_as_module
 
 _SAMPLE = "h100-torch2.11.mkx"
 # code_hash's second and third letter; .best_config files are named by hex digits instead, in the same folders.
@@ -150,11 +150,11 @@ def _kind_of_file(path: str) -> PlaceKind:
     if _LOG_LINE in head:
         return PlaceKind.LOG
     text = head.decode("utf-8", "replace")
-    modules = count_wrappers(text)
-    if path.endswith(".py") and modules <= 1:
+    modules = count_modules(text)
+    if modules <= 1 and (path.endswith(".py") or starts_as_module(text)):
         return PlaceKind.WRAPPER
     if modules:
-        return PlaceKind.WRAPPER if modules == 1 and count_wrappers(text.lstrip()[:4096]) else PlaceKind.LOG
+        return PlaceKind.LOG
     raise PlaceError(f"{path}: holds no code that torch.compile generated", _ADVICE)
 
 

@@ -21,9 +21,9 @@ _MARKERS = (b"async_compile.multi_kernel(", b"async_compile.size_hint_multi_kern
 # A JIT cpp-wrapper module starts with the code that tunes its kernels, in a string ('"""' in 2.6, then 'r"""').
 _TUNING_BLOCK = re.compile(r'\s*r?"""\nCompile-time auto-tuning block: ?\n')
 # The first line of every generated module since torch 2.0, with the line that 2.6 puts above it.
-_WRAPPER_START = re.compile(
-    r'^(?:# AOT ID: \[[^\n]*\n)?from ctypes import c_void_p|^r?"""\nCompile-time auto-tuning block', re.MULTILINE
-)
+_FIRST_LINES = r"^(?:# AOT ID: \[[^\n]*\n)?from ctypes import c_void_p"
+_MODULE_START = re.compile(_FIRST_LINES, re.MULTILINE)
+_TEXT_START = re.compile(_FIRST_LINES + r'|^r?"""\nCompile-time auto-tuning block', re.MULTILINE)
 _WRAPPER_END = re.compile(r"^(?:    compiled_module_main\([^\n]*\n|(?=Output code written to: ))", re.MULTILINE)
 
 # Opcode and length of a string in a pickle. Texts hold no byte below 9, so no length of 128 MiB or more can be meant.
@@ -89,9 +89,13 @@ def extract(form: Form, data: bytes) -> list[str]:
     return [_generated_python(text.decode("utf-8", "replace")) for text in found if _has_marker(text)]
 
 
-def count_wrappers(text: str) -> int:
-    """How many generated modules start in ``text``; a cpp-wrapper module counts twice, for its tuning block."""
-    return sum(1 for _ in _WRAPPER_START.finditer(text))
+def count_modules(text: str) -> int:
+    """How many generated modules start in ``text``."""
+    return sum(1 for _ in _MODULE_START.finditer(text))
+
+
+def starts_as_module(text: str) -> bool:
+    return _TEXT_START.match(text.lstrip()) is not None
 
 
 def _has_marker(data: bytes) -> bool:
@@ -167,7 +171,7 @@ def _texts_of_prefixed_log(data: bytes) -> Iterator[bytes]:
 def _texts_of_bare_log(data: bytes) -> Iterator[bytes]:
     """Modules one after the other, without prefixes: as pasted, or printed through a formatter of one's own."""
     text = data.decode("utf-8", "replace")
-    starts = [match.start() for match in _WRAPPER_START.finditer(text)] or [0]
+    starts = [match.start() for match in _TEXT_START.finditer(text)] or [0]
     for start, stop in zip(starts, [*starts[1:], len(text)], strict=True):
         ending = _WRAPPER_END.search(text, start, stop)
         yield text[start : ending.end() if ending else stop].encode()
