@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import tomllib
+from inspect import cleandoc
 from pathlib import Path
 
 import pytest
 from setuptools import find_packages
+
+from mkexplorer.cli import main
+from mkexplorer.report import as_json
 
 ROOT = Path(__file__).parents[1]
 
@@ -25,3 +29,19 @@ def test_the_readme_holds_the_lines_that_ci_runs() -> None:
     readme = (ROOT / "README.md").read_text()
     for block in ("run", "test"):
         assert f"<!-- {block} -->\n```sh\npython3 -m venv .venv && " in readme
+
+
+def block(name: str) -> str:
+    """The README's block that stands under ``<!-- name -->``."""
+    readme = (ROOT / "README.md").read_text()
+    return readme.partition(f"<!-- {name} -->\n```")[2].partition("\n")[2].partition("```")[0]
+
+
+def test_the_readme_shows_the_help(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--help"]) == 0
+    assert block("help") == capsys.readouterr().out
+
+
+def test_the_readme_shows_the_schemas() -> None:
+    documented = cleandoc(as_json.__doc__ or "").partition("mkexplorer.list/1:")[2]
+    assert block("schemas") == f"mkexplorer.list/1:{documented}\n"

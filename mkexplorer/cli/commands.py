@@ -67,9 +67,10 @@ def _show(given: Given) -> int:
         return NOT_FOUND
     row = rows.multi_kernel_row(target.multi_kernel, catalog.evidence(target.multi_kernel))
     if target.sub_kernel is None and given.stage is None and not given.json:
-        from mkexplorer.report.details import details
+        from mkexplorer.report.details import details, without_repeats
 
-        put(as_text.details(details(catalog, row), look_of(sys.stdout, given.color)))
+        sections = without_repeats(details(catalog, row), len(row.sub_kernels))
+        put(as_text.details(sections, look_of(sys.stdout, given.color)))
         return FOUND
     stage = given.stage or SOURCE
     text = _text(catalog, target, stage)

@@ -35,8 +35,8 @@ def recorded_pick(multi_kernel: MultiKernel, evidence: Evidence | None) -> Pick:
             PickState.UNKNOWN, reason="This place records no picks, and the place of the pick file is not known."
         )
     if evidence.picked is None:
-        return Pick(PickState.NONE, path=evidence.pick_path, reason=f"No pick was recorded ({evidence.source}).")
+        return Pick(PickState.NONE, path=evidence.pick_path, reason="The record of this place holds no pick.")
     if not 0 <= evidence.picked < len(multi_kernel.sub_kernels):
         reason = f"The record says {evidence.picked}, but there are {len(multi_kernel.sub_kernels)} sub-kernels."
         return Pick(PickState.INVALID, path=evidence.pick_path, reason=reason)
-    return Pick(PickState.PICKED, evidence.picked, evidence.pick_path, f"As recorded ({evidence.source}).")
+    return Pick(PickState.PICKED, evidence.picked, evidence.pick_path, evidence.source)

@@ -1,14 +1,14 @@
-"""What the command line prints with ``--json``: plain values for ``json.dumps``, by documented schemas.
+"""What the command line prints with --json: plain values for json.dumps, by documented schemas.
 
-Every document has ``schema``: its name and version ('mkexplorer.list/1'). A version only ever gains keys; when a key
-goes away or changes its meaning, the number rises. Times end in ``_us`` (microseconds); what is not known is null.
+Every document has schema: its name and version ('mkexplorer.list/1'). A version only ever gains keys; when a key
+goes away or changes its meaning, the number rises. Times end in _us (microseconds); what is not known is null.
 
-``mkexplorer.list/1``::
+mkexplorer.list/1:
 
     schema, place (path), place_kind, counts {multi_kernels, sub_kernels, slower, unsure},
     multi_kernels [multi-kernel], diagnostics [{severity, path, line, message, advice}]
 
-A multi-kernel::
+A multi-kernel:
 
     id, name, kind ('multi_kernel' or 'size_hint_multi_kernel'), title, shape, dtype,
     graph (AOT id), phase (forward, backward or inference),
@@ -19,10 +19,10 @@ A multi-kernel::
     pick {state, index, path, reason},
     verdict {word, best, rival, ratio, low, high, regret}
 
-An argument is ``{name, dtype, shape, stride, offset, expression}`` for a tensor (dtype as torch spells it:
-'torch.bfloat16'; sizes are numbers, or text where they are symbolic) and ``{name, value, expression}`` for a number.
+An argument is {name, dtype, shape, stride, offset, expression} for a tensor (dtype as torch spells it:
+'torch.bfloat16'; sizes are numbers, or text where they are symbolic) and {name, value, expression} for a number.
 
-``mkexplorer.show/1``::
+mkexplorer.show/1:
 
     schema, place, multi_kernel (as above), sub_kernel (its index),
     stage ('source', 'ttir', 'ttgir', 'llir', 'ptx' or 'sass'), text,
@@ -31,14 +31,14 @@ An argument is ``{name, dtype, shape, stride, offset, expression}`` for a tensor
     configurations [{hash, folder, stages {name: path}, block_sizes, num_warps, num_stages, shared_bytes, target,
     triton_version, won, won_reason}]
 
-``mkexplorer.diff/1``::
+mkexplorer.diff/1:
 
     schema, place, left and right {id, sub_kernel, name}, stage, normalized, equal,
     changes [{op ('replace', 'delete' or 'insert'), left [first, end], right [first, end], removed, added}]
 
-Line ranges count from 0 and exclude their end; ``removed`` and ``added`` are the lines themselves.
+Line ranges count from 0 and exclude their end; removed and added are the lines themselves.
 
-``mkexplorer.export/1``::
+mkexplorer.export/1:
 
     schema, path, bytes, multi_kernels
 """

@@ -66,10 +66,12 @@ class _Cell:
     codes: tuple[Ansi, ...] = ()
 
 
+_HEADINGS = [_Cell(text, (Ansi.BOLD,)) for text in ("ID", "OPERATION", "SHAPE", "DTYPE", "VERDICT", "SUB-KERNELS")]
+
+
 def table(graphs: Iterable[GraphRow], look: Look) -> Iterator[str]:
     """One line for each multi-kernel under a line of headings."""
-    headings = [_Cell(text, (Ansi.BOLD,)) for text in ("ID", "OPERATION", "SHAPE", "DTYPE", "VERDICT", "SUB-KERNELS")]
-    lines = [headings, *(_cells(row) for graph in graphs for row in graph.rows)]
+    lines = [_HEADINGS, *(_cells(row) for graph in graphs for row in graph.rows)]
     widths = _fit([max(map(cell_width, column)) for column in _columns(lines)], look.width)
     for line in lines:
         cells = (

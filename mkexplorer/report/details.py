@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -11,6 +11,7 @@ from mkexplorer.catalog.model import (
     CompiledConfig,
     Evidence,
     MultiKernel,
+    SubKernel,
     SubKernelEvidence,
     TensorArgument,
     Timing,
@@ -40,7 +41,7 @@ class Section:
 
 
 def details(catalog: Catalog, row: MultiKernelRow) -> tuple[Section, ...]:
-    """Sections in reading order: what it is, its pick, each sub-kernel, its arguments. Reads files of the place."""
+    """Sections in reading order: what it is, its pick, one for each sub-kernel, its arguments. Reads files of the place."""
     multi_kernel = row.multi_kernel
     wrapper = catalog.wrapper(multi_kernel)
     evidence = catalog.evidence(multi_kernel)
@@ -50,6 +51,20 @@ def details(catalog: Catalog, row: MultiKernelRow) -> tuple[Section, ...]:
         *(_sub_kernel(catalog, row, sub, evidence) for sub in row.sub_kernels),
         *_arguments(multi_kernel, wrapper),
     )
+
+
+def without_repeats(sections: Sequence[Section], sub_kernels: int) -> tuple[Section, ...]:
+    """The same sections, with what all sub-kernels have in common moved into one section behind theirs."""
+    before, subs, after = sections[:2], sections[2 : 2 + sub_kernels], sections[2 + sub_kernels :]
+    facts = [{(entry.label, entry.value) for entry in section.entries} for section in subs]
+    shared = set.intersection(*facts) if len(facts) > 1 else set()
+    apart = (
+        Section(section.title, tuple(entry for entry in section.entries if (entry.label, entry.value) not in shared))
+        for section in subs
+    )
+    common = (Entry(entry.label, entry.value) for entry in subs[0].entries if (entry.label, entry.value) in shared)
+    together = (Section("The same in all sub-kernels", tuple(common)),) if shared else ()
+    return (*before, *apart, *together, *after)
 
 
 def verdict_text(judgement: Judgement | None) -> str:
@@ -120,13 +135,12 @@ def _pick(row: MultiKernelRow, evidence: Evidence | None) -> tuple[Entry, ...]:
     entries = [Entry("state", f"{row.pick.state.value}{index}", row.pick.reason)]
     if row.pick.path is not None:
         entries.append(Entry("file", row.pick.path))
-    source = evidence.source if evidence is not None else ""
-    entries.append(Entry("verdict", verdict_text(row.judgement), source if row.judgement is not None else ""))
+    entries.append(Entry("verdict", verdict_text(row.judgement)))
     if row.judgement is not None and row.judgement.regret is not None:
         entries.append(Entry("regret", f"{row.judgement.regret:.1%}", "median of the picked ÷ median of the best - 1"))
     if evidence is not None:
         machine = (("GPU", evidence.gpu), ("torch", evidence.torch), ("triton", evidence.triton))
-        entries.extend(Entry(label, value, evidence.source) for label, value in machine if value is not None)
+        entries.extend(Entry(label, value) for label, value in machine if value is not None)
     return tuple(entries)
 
 
@@ -140,10 +154,10 @@ def _sub_kernel(catalog: Catalog, row: MultiKernelRow, sub_row: SubKernelRow, ev
     entries.append(Entry("kernel file", path or sub.kernel_file, "" if path else "not in this place"))
     if evidence is not None and len(evidence.sub_kernels) == len(row.sub_kernels):
         entries.extend(_measured(evidence.sub_kernels[sub.index]))
-    entries.extend(_decorated(catalog, row.multi_kernel, sub_row))
     for config in catalog.configs(sub):
         won = "configuration (won)" if config.won else "configuration"
-        entries.append(Entry(won, config_text(config), config.won_reason or config.folder))
+        entries.append(Entry(won, config_text(config), config.folder if config.won is False else config.won_reason))
+    entries.extend(_decorated(catalog, row.multi_kernel, sub))
     return Section(f"Sub-kernel {sub.index}: {sub.kind.value}{note}", tuple(entries))
 
 
@@ -161,8 +175,8 @@ def _measured(measured: SubKernelEvidence) -> Iterator[Entry]:
         yield Entry("resources", text or "nothing recorded")
 
 
-def _decorated(catalog: Catalog, multi_kernel: MultiKernel, sub_row: SubKernelRow) -> Iterator[Entry]:
-    metadata = catalog.metadata(multi_kernel, sub_row.sub_kernel)
+def _decorated(catalog: Catalog, multi_kernel: MultiKernel, sub: SubKernel) -> Iterator[Entry]:
+    metadata = catalog.metadata(multi_kernel, sub)
     origin = f"@{metadata.decorator}" if metadata.decorator else "no decorator was found"
     values = (
         ("size hints", ", ".join(f"{name} {size}" for name, size in metadata.size_hints)),
@@ -177,9 +191,7 @@ def _decorated(catalog: Catalog, multi_kernel: MultiKernel, sub_row: SubKernelRo
         ("device", ", ".join(f"{name} {value}" for name, value in metadata.device)),
         *metadata.other,
     )
-    for label, value in values:
-        if value is not None and value != "":
-            yield Entry(label, str(value), origin)
+    return (Entry(label, str(value), origin) for label, value in values if value is not None and value != "")
 
 
 def _arguments(multi_kernel: MultiKernel, wrapper: Wrapper) -> Iterator[Section]:
