@@ -57,7 +57,7 @@ class BundleStore:
         self.problems: dict[str, Diagnostic] = {}
         try:
             self._mtime_ns = os.stat(path).st_mtime_ns
-            self._zip = zipfile.ZipFile(_BoundedFile(path))
+            self._zip = zipfile.ZipFile(_BoundedFile(io.FileIO(path)))
         except FileNotFoundError as error:
             raise BundleError(f"{path}: no such file", "Check the path.") from error
         except _ZIP_ERRORS as error:
@@ -148,8 +148,8 @@ class BundleStore:
 class _BoundedFile(io.BufferedReader):
     """zipfile reads the whole directory of a zip in one go, before anything in it can be looked at."""
 
-    def __init__(self, path: str) -> None:
-        super().__init__(io.FileIO(path))
+    def __del__(self) -> None:
+        self.close()  # a store is open as long as a catalog refers to it, and nobody else knows when that ends
 
     def read(self, size: int | None = -1, /) -> bytes:
         if size is not None and size > _MOST_DIRECTORY_BYTES:
