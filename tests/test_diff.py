@@ -131,8 +131,8 @@ class TestRows:
         assert [row.kind for row in rows] == ["beside", "equal", "equal", "equal", "fold"]
         assert rows[-1] == Row("fold", 4, 4, hidden=17)
 
-    def test_one_line_is_not_worth_a_fold(self) -> None:
-        common = [f"line number {i}" for i in range(7)]
+    def test_three_lines_are_not_worth_a_fold(self) -> None:
+        common = [f"line number {i}" for i in range(9)]
         left, right = ["first", *common, "last"], ["other thing", *common, "final words"]
         assert "fold" not in {row.kind for row in split_rows(diff_lines(left, right), context=3)}
 

@@ -17,6 +17,9 @@ __all__ = ["Change", "DiffCancelled", "Row", "diff_lines", "split_rows", "unifie
 
 Span = tuple[int, int]
 
+# Fewer equal lines than this are not worth a fold.
+MIN_FOLD = 4
+
 # Lines with less than this share of their letters in common are marked as a whole, not word by word.
 MARKABLE = 0.3
 
@@ -129,7 +132,7 @@ def _equal_rows(change: Change, context: int | None, after_change: bool, before_
     head = count if context is None else context if after_change else 0
     tail = 0 if context is None else context if before_change else 0
     hidden = count - head - tail
-    if hidden < 2:
+    if hidden < MIN_FOLD:
         head, hidden = count, 0
     for offset in range(head):
         yield Row("equal", change.left[offset], change.right[offset])
