@@ -109,7 +109,13 @@ class TestTensors:
     def test_a_scalar_tensor_has_no_sizes(self) -> None:
         assert tensor("buf0 = empty_strided_cuda((), (), torch.float32)\nmk.run(buf0)").shape == ()
 
-    def test_the_dtype_of_an_input_stands_in_the_benchmark_part(self) -> None:
+    def test_the_dtype_of_an_input_is_what_the_kernel_takes(self) -> None:
+        found = tensor("assert_size_stride(x, (4, ), (1, ))\nmk.run(x)", signature={"in_ptr0": "*fp8e4nv"})
+
+        assert found.dtype == "torch.float8_e4m3fn"
+        assert found.origin == "assert_size_stride, dtype from the kernel's signature"
+
+    def test_or_stands_in_the_benchmark_part(self) -> None:
         around = "\ndef get_args():\n    x = rand_strided((4, ), (1, ), device='cuda:0', dtype=torch.float64)\n"
         found = tensor("x, = args\nassert_size_stride(x, (4, ), (1, ))\nmk.run(x)", around=around)
 

@@ -116,6 +116,7 @@ def test_any_sequence_of_its_own_tokens(text: str) -> None:
 LONG = {
     "openings in one line": "x = async_compile.triton(" * 100_000,
     "openings in lines": "x = async_compile.triton('x', '''\n" * 100_000,
+    "many small kernels": "x = async_compile.triton('x', '''a''')\n" * 100_000,
     "definitions that never close": "m = async_compile.multi_kernel('m', [\n" * 100_000,
     "definitions in one line": "m = async_compile.multi_kernel('m', [" * 100_000,
     "a nested call": "m = async_compile.multi_kernel('m', [x])\nm.run(" + "reinterpret_tensor(" * 100_000,

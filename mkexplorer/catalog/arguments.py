@@ -2,14 +2,15 @@
 
 The statements of the function around the call are read in order, as text: allocations
 (``empty_strided_cuda`` …), checks (``assert_size_stride``), views (``reinterpret_tensor``) and renames
-(``buf3 = buf1; del buf1  # reuse``). What they leave open (the dtype of a graph input) is read from
-``rand_strided`` in the wrapper's benchmark part, from the graph-fragment comments (torch 2.9+), and last
-from the kernel's signature.
+(``buf3 = buf1; del buf1  # reuse``). What they leave open (the dtype of a graph input) is read from the
+kernel's signature, then from ``rand_strided`` in the wrapper's benchmark part, last from the
+graph-fragment comments (torch 2.9+).
 """
 
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import NamedTuple
@@ -79,10 +80,10 @@ class Layout(NamedTuple):
 
 
 class RawCall(NamedTuple):
-    """One call of a multi-kernel as found: ``position`` is its offset, ``values`` its positional arguments."""
+    """One call of a multi-kernel as found: ``line`` counts from where the search began, ``values`` are positional."""
 
     name: str
-    position: int
+    line: int
     expressions: tuple[str, ...]
     values: tuple[Layout | Size | float | None, ...]
     keywords: tuple[tuple[str, str], ...]
@@ -96,27 +97,29 @@ class Variables:
     """
 
     def __init__(self) -> None:
-        self._assigned: dict[str, list[tuple[int, str]]] = {}
-        self._since = 0
+        self._assigned: defaultdict[str, list[tuple[int, str]]] = defaultdict(list)
+        self._function = 0
 
-    def enter_function(self, position: int) -> None:
-        self._since = position
+    def enter_function(self, line: int) -> None:
+        self._function = line
 
-    def assign(self, name: str, position: int, value: str) -> None:
-        self._assigned.setdefault(name, []).append((position, value))
+    def assign(self, name: str, line: int, statement: str) -> None:
+        """``statement`` is the right side of the assignment, with whatever follows it on the line."""
+        self._assigned[name].append((line, statement))
 
     def value(self, name: str, before: int) -> tuple[int, str] | None:
-        """The last assignment to ``name`` before an offset; for a buffer of another function, the first there is."""
+        """The last assignment to ``name`` above a line; for a buffer of another function, the first there is."""
         assigned = self._assigned.get(name)
         if assigned is None:
             return None
-        for position, value in reversed(assigned):
-            if self._since <= position < before:
-                return position, value
-        return assigned[0] if assigned[0][0] < self._since and not _SYMBOL.match(name) else None
+        for line, statement in reversed(assigned):
+            if self._function <= line < before:
+                return line, _expression(statement)
+        line, statement = assigned[0]
+        return (line, _expression(statement)) if line < self._function and not _SYMBOL.match(name) else None
 
     def layout(self, expression: str, before: int, depth: int = 0) -> Layout | None:
-        """The layout of a tensor expression at an offset, or None where it is none of the forms that torch writes."""
+        """The layout of a tensor expression above a line, or None where it is none of the forms that torch writes."""
         if expression.isidentifier():
             return self._layout_of_variable(expression, before, depth)
         call = _strided_call(expression)
@@ -143,17 +146,22 @@ class Variables:
         assignment = self.value(name, before)
         if assignment is None or depth >= _NESTING:
             return None
-        position, value = assignment
-        layout = self.layout(value, position, depth + 1)
+        line, value = assignment
+        layout = self.layout(value, line, depth + 1)
         if layout is None:
             return None
         if layout.how == "assert_size_stride" and layout.root == name:
             # The check tells the layout again; the dtype stands where the buffer was made.
-            made = self._layout_of_variable(name, position, depth + 1)
+            made = self._layout_of_variable(name, line, depth + 1)
             return layout._replace(dtype=made.dtype) if made else layout
         if layout.root:
             return layout
         return Layout(layout.dtype, layout.shape, layout.stride, layout.offset, name, layout.how)
+
+
+def _expression(statement: str) -> str:
+    """``buf1; del buf1  # reuse`` without what follows the value."""
+    return statement.partition(";")[0].partition("  #")[0].rstrip()
 
 
 def find_calls(text: str, start: int, names: Iterable[str]) -> list[RawCall]:
@@ -161,24 +169,20 @@ def find_calls(text: str, start: int, names: Iterable[str]) -> list[RawCall]:
     wanted = frozenset(names)
     variables = Variables()
     calls: list[RawCall] = []
-    position = start
-    for line in text[start : benchmark_part(text)].split("\n"):
-        statement = line.lstrip(" ")
-        at = position + len(line) - len(statement)
-        position += len(line) + 1
-        if statement.startswith("#"):
-            continue
+    for line, indented in enumerate(text[start : benchmark_part(text)].split("\n")):
+        statement = indented.lstrip()
         name, equals, value = statement.partition(" = ")
-        if equals and name.isidentifier():
-            variables.assign(name, at, value.partition(";")[0].partition("  #")[0].rstrip())
+        if equals:
+            if name.isidentifier():
+                variables.assign(name, line, value)
         elif statement.startswith("assert_size_stride("):
-            variables.assign(statement[19:].partition(",")[0], at, statement)
+            variables.assign(statement[19:].partition(",")[0], line, statement)
         elif statement.startswith("def "):
-            variables.enter_function(at)
-        else:
-            name, run, passed = statement.partition(".run(")
-            if run and name in wanted:
-                calls.append(_raw_call(variables, name, passed.rpartition(")")[0], at))
+            variables.enter_function(line)
+        elif ".run(" in statement:
+            name, _, passed = statement.partition(".run(")
+            if name in wanted:
+                calls.append(_raw_call(variables, name, passed.rpartition(")")[0], line))
     return calls
 
 
@@ -275,7 +279,7 @@ def split_arguments(text: str) -> list[str]:
     return [*parts, last] if last else parts
 
 
-def _raw_call(variables: Variables, name: str, passed: str, position: int) -> RawCall:
+def _raw_call(variables: Variables, name: str, passed: str, line: int) -> RawCall:
     expressions: list[str] = []
     keywords: list[tuple[str, str]] = []
     for part in split_arguments(passed):
@@ -284,19 +288,19 @@ def _raw_call(variables: Variables, name: str, passed: str, position: int) -> Ra
             keywords.append((head, tail))
         else:
             expressions.append(part)
-    values = tuple(_value(variables, expression, position) for expression in expressions)
-    return RawCall(name, position, tuple(expressions), values, tuple(keywords))
+    values = tuple(_value(variables, expression, line) for expression in expressions)
+    return RawCall(name, line, tuple(expressions), values, tuple(keywords))
 
 
-def _value(variables: Variables, expression: str, position: int) -> Layout | Size | float | None:
+def _value(variables: Variables, expression: str, line: int) -> Layout | Size | float | None:
     number = _size(expression)
     if isinstance(number, int):
         return number
-    layout = variables.layout(expression, position)
+    layout = variables.layout(expression, line)
     if layout is not None or not expression.isidentifier() or _SYMBOL.match(expression):
         return layout
     # `multi_kernel_0_xnumel = 4096*s0` names a number; `s0 = arg0_1` binds a symbol, which stays symbolic.
-    assignment = variables.value(expression, position)
+    assignment = variables.value(expression, line)
     return _size(assignment[1]) if assignment and _NUMBERS.match(assignment[1]) else None
 
 
@@ -351,20 +355,20 @@ def _argument(
 
 
 def _tensor_argument(name: str, expression: str, layout: Layout, declared: str, hints: Hints) -> TensorArgument:
-    how = [layout.how] if layout.how else []
-    for told in hints.of(layout.root) if layout.dtype is None or layout.shape is None else ():
-        if layout.shape is None and layout.root == expression:
-            layout = layout._replace(shape=told.shape, stride=told.stride)
-            how.append(told.how)
-        if layout.dtype is None and told.dtype:
-            layout = layout._replace(dtype=told.dtype)
-            how.append(f"dtype from {told.how}")
-    dtype = layout.dtype
-    if dtype is None and declared.startswith("*"):
-        short = DTYPES.get(declared[1:])
-        dtype = f"torch.{short}" if short else None
-        how.append("dtype from the kernel's signature")
-    return TensorArgument(name, expression, dtype, layout.shape, layout.stride, layout.offset, ", ".join(how))
+    dtype, shape, stride = layout.dtype, layout.shape, layout.stride
+    how = layout.how
+    if dtype is None and declared.startswith("*") and declared[1:] in DTYPES:
+        dtype = f"torch.{DTYPES[declared[1:]]}"
+        how += ", dtype from the kernel's signature"
+    if dtype is None or shape is None:
+        for told in hints.of(layout.root):
+            if shape is None and layout.root == expression:
+                shape, stride = told.shape, told.stride
+                how += f", shape from {told.how}"
+            if dtype is None and told.dtype:
+                dtype = told.dtype
+                how += f", dtype from {told.how}"
+    return TensorArgument(name, expression, dtype, shape, stride, layout.offset, how.removeprefix(", "))
 
 
 def _dtype(text: str) -> str | None:

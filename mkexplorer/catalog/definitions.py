@@ -24,6 +24,8 @@ _CONSTRUCTORS = {
     " = async_compile.multi_kernel(": MultiKernelKind.TIMED,
     " = async_compile.size_hint_multi_kernel(": MultiKernelKind.SIZE_HINT,
 }
+# How every release closes a source; so long a needle is found several times as fast as three quotes.
+_USUAL_CLOSING = "\n''', device_str="
 _BRACKETS = {MultiKernelKind.TIMED: ("[", "]"), MultiKernelKind.SIZE_HINT: ("{", "}")}
 _KINDS = {
     "reduction": Kind.LOOPED,
@@ -63,7 +65,8 @@ class MultiKernelDefinition(NamedTuple):
     """``entries`` are (size key or None, sub-kernel name) in index order.
 
     ``parameters`` are those of the ``run`` function that torch 2.3 and 2.4 generate, else None.
-    ``first_slices`` says which call arguments reach sub-kernel 0 (torch 2.9+), else None: all of them.
+    ``first_slices`` says which call arguments reach sub-kernel 0 (torch 2.9+): empty for all of them, None
+    where the release does not write it.
     """
 
     name: str
@@ -116,14 +119,14 @@ def find_kernels(text: str) -> tuple[dict[str, KernelDefinition], list[Problem]]
     """All ``NAME = async_compile.triton('…', '''…''', …)`` of a wrapper, by name."""
     kernels: dict[str, KernelDefinition] = {}
     problems: list[Problem] = []
-    previous_end = 0
+    previous_end = usual = 0
     anchor = text.find(KERNEL_ANCHOR)
     while anchor >= 0:
         start = text.rfind("\n", max(previous_end, anchor - _LINE), anchor) + 1 or previous_end
         name = text[start:anchor].strip() if anchor - start <= _LINE else ""
         after = anchor + len(KERNEL_ANCHOR)
         quotes = text.find("'''", after, after + _LINE)
-        if "\n" in text[after:quotes]:
+        if quotes >= 0 and text.find("\n", after, quotes) >= 0:
             quotes = -1
         if not name.isidentifier() or quotes < 0:
             if name.isidentifier():
@@ -131,7 +134,9 @@ def find_kernels(text: str) -> tuple[dict[str, KernelDefinition], list[Problem]]
             anchor = text.find(KERNEL_ANCHOR, after)
             continue
         source_start = quotes + 3
-        source_end = _closing_quotes(text, source_start)
+        if usual < source_start:
+            usual = text.find(_USUAL_CLOSING, source_start) + 1 or len(text)
+        source_end = usual if usual < len(text) else _closing_quotes(text, source_start)
         if source_end < 0:
             problems.append(Problem(start, f"the source of {name} is not closed: the file breaks off"))
             break
@@ -219,7 +224,9 @@ def _multi_kernel_definition(
         opening = text.rfind("\narg_index = {", max(0, start - _STATEMENT), start)
         if opening >= 0:
             listed = between(text[opening:start], "    0: [", "]")
-            first_slices = tuple((int(a), int(b)) for a, b in _SLICE.findall(listed))
+            # One slice means all arguments in their order, the usual case.
+            several = "), " in listed
+            first_slices = tuple((int(a), int(b)) for a, b in _SLICE.findall(listed)) if several else ()
             start = opening + 1
     return MultiKernelDefinition(
         name, kind, start, max(end, start), entries, parameters, first_slices, "shape_specialize=" in tail

@@ -48,13 +48,15 @@ def parse_wrapper(text: str, origin: Origin) -> Wrapper:
     """``text`` is the whole generated module; ``origin`` says where it stands, for messages and for reading again."""
     kernels, problems = find_kernels(text)
     definitions, more_problems = find_multi_kernels(text, kernels.values())
-    calls = _calls(text, definitions)
+    calls_start = max((definition.end for definition in definitions), default=len(text))
+    calls = _calls(text, definitions, calls_start)
     problems += more_problems
     for definition in definitions:
         problems += _contradictions(definition, kernels, calls)
     key = wrapper_key(text, origin)
     graph = _graph(text)
-    context = _Context(text, kernels, calls, Hints(text), _line_numbers(text, kernels, definitions, calls, problems))
+    lines = _line_numbers(text, kernels, definitions, problems)
+    context = _Context(text, kernels, calls, lines[calls_start], Hints(text), lines)
     return Wrapper(
         key=key,
         origin=origin,
@@ -68,11 +70,15 @@ def parse_wrapper(text: str, origin: Origin) -> Wrapper:
 
 @dataclass(frozen=True, slots=True)
 class _Context:
-    """One wrapper taken apart; ``lines`` maps the offsets that matter to line numbers, counted from 1."""
+    """One wrapper taken apart; ``lines`` maps the offsets that matter to line numbers, counted from 1.
+
+    The lines of ``calls`` count from ``first_line``, the one on which the last definition ends.
+    """
 
     text: str
     kernels: Mapping[str, KernelDefinition]
     calls: Mapping[str, Sequence[RawCall]]
+    first_line: int
     hints: Hints
     lines: Mapping[int, int]
 
@@ -95,11 +101,9 @@ def signature_of(source: str, parameters: Sequence[str]) -> Mapping[str, str]:
     return signature
 
 
-def _calls(text: str, definitions: Sequence[MultiKernelDefinition]) -> dict[str, list[RawCall]]:
-    if not definitions:
-        return {}
+def _calls(text: str, definitions: Sequence[MultiKernelDefinition], start: int) -> dict[str, list[RawCall]]:
+    """The calls by multi-kernel; torch writes all definitions before the first call."""
     by_name: dict[str, list[RawCall]] = {}
-    start = max(definition.end for definition in definitions)  # torch writes all definitions before the first call
     for call in find_calls(text, start, (definition.name for definition in definitions)):
         by_name.setdefault(call.name, []).append(call)
     return by_name
@@ -109,14 +113,12 @@ def _line_numbers(
     text: str,
     kernels: Mapping[str, KernelDefinition],
     definitions: Sequence[MultiKernelDefinition],
-    calls: Mapping[str, Sequence[RawCall]],
     problems: Sequence[Problem],
 ) -> Mapping[int, int]:
     """Counts the line breaks once, from one offset that is needed to the next."""
     offsets = {len(text)}
     offsets.update(offset for kernel in kernels.values() for offset in (kernel.source_start, kernel.source_end))
     offsets.update(offset for definition in definitions for offset in (definition.start, definition.end))
-    offsets.update(call.position for made in calls.values() for call in made)
     offsets.update(problem.position for problem in problems)
     lines: dict[int, int] = {}
     line, previous = 1, 0
@@ -164,14 +166,14 @@ def _call_sites(context: _Context, definition: MultiKernelDefinition) -> tuple[C
     signature = signature_of(source, own)
     parameters = definition.parameters or _placed(own, definition.first_slices)
     return tuple(
-        call_site(call, context.lines[call.position], parameters, signature, context.hints)
+        call_site(call, context.first_line + call.line, parameters, signature, context.hints)
         for call in context.calls.get(definition.name, ())
     )
 
 
 def _placed(parameters: tuple[str, ...], slices: tuple[tuple[int, int], ...] | None) -> tuple[str, ...]:
     """Parameters of sub-kernel 0 at the positions that the multi-kernel's call has for them."""
-    if not slices or len(slices) == 1:
+    if not slices:
         return parameters
     names: dict[int, str] = {}
     remaining = iter(parameters)
