@@ -45,6 +45,7 @@ def _is_long(text: str) -> bool:
 def _paged(text: str) -> bool:
     """Show the text in $PAGER (by default ``less -RFX``); False where there is none to run."""
     import shlex
+    import signal
     import subprocess
 
     # As git does: an empty PAGER, or cat, means that none is wanted.
@@ -56,10 +57,10 @@ def _paged(text: str) -> bool:
         process = subprocess.Popen(command, stdin=subprocess.PIPE, env=environment, encoding="utf-8")
     except OSError:
         return False
-    while True:
-        try:
-            # Ctrl-C is the pager's; a pager that is quit early has simply been read enough of.
-            process.communicate(text)
-            return True
-        except KeyboardInterrupt:
-            continue
+    # Ctrl-C is the pager's, from here until it ends. One that is quit early has simply been read enough of.
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        process.communicate(text)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    return True

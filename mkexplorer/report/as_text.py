@@ -9,6 +9,7 @@ import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import compress
 
 from mkexplorer.catalog.model import Diagnostic
 from mkexplorer.report.details import Section
@@ -47,6 +48,7 @@ _SYNTAX = {
 _ELLIPSIS = "…"
 _GAP = "  "
 _NARROWEST = 8
+_USEFUL_SUB_KERNELS = 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,16 +69,19 @@ class _Cell:
 
 
 _HEADINGS = [_Cell(text, (Ansi.BOLD,)) for text in ("ID", "OPERATION", "SHAPE", "DTYPE", "VERDICT", "SUB-KERNELS")]
+_OPERATION = 1
 
 
 def table(graphs: Iterable[GraphRow], look: Look) -> Iterator[str]:
-    """One line for each multi-kernel under a line of headings."""
-    lines = [_HEADINGS, *(_cells(row) for graph in graphs for row in graph.rows)]
+    """One line for each multi-kernel under a line of headings; a column that is empty all the way is left out."""
+    rows = [_cells(row) for graph in graphs for row in graph.rows]
+    used = [any(cell.text for cell in column) for column in zip(*rows, strict=True)]
+    lines = [list(compress(line, used)) for line in (_HEADINGS, *rows)]
     widths = _fit([max(map(cell_width, column)) for column in _columns(lines)], look.width)
     for line in lines:
         cells = (
             look.paint(shortened(cell.text, width), *cell.codes) + " " * (width - cell_width(cell.text))
-            for cell, width in zip(line, widths, strict=True)
+            for cell, width in zip(line, widths, strict=False)  # a column that does not fit has no width
         )
         yield _GAP.join(cells).rstrip()
 
@@ -180,13 +185,17 @@ def _columns(lines: list[list[_Cell]]) -> Iterator[tuple[str, ...]]:
 
 
 def _fit(widths: list[int], limit: int | None) -> list[int]:
-    """Shrink the last column first, then the widest of the others, until the table fits."""
+    """Shrink or drop the last column, then shrink the operations, until the table fits; the rest stays whole."""
     if limit is None:
         return widths
-    widths = list(widths)
-    excess = sum(widths) + len(_GAP) * (len(widths) - 1) - limit
-    for column in (len(widths) - 1, 1, 0, 2):
-        cut = max(0, min(excess, widths[column] - _NARROWEST))
-        widths[column] -= cut
-        excess -= cut
+    excess = _total(widths) - limit
+    if excess > 0:
+        last = widths[-1] - excess
+        widths = [*widths[:-1], last] if last >= _USEFUL_SUB_KERNELS else widths[:-1]
+    excess = max(0, _total(widths) - limit)
+    widths[_OPERATION] = max(_NARROWEST, widths[_OPERATION] - excess)
     return widths
+
+
+def _total(widths: list[int]) -> int:
+    return sum(widths) + len(_GAP) * (len(widths) - 1)

@@ -41,7 +41,7 @@ class Section:
 
 
 def details(catalog: Catalog, row: MultiKernelRow) -> tuple[Section, ...]:
-    """Sections in reading order: what it is, its pick, one for each sub-kernel, its arguments. Reads files of the place."""
+    """What it is, its pick, one section for each sub-kernel, its arguments; reads files of the place."""
     multi_kernel = row.multi_kernel
     wrapper = catalog.wrapper(multi_kernel)
     evidence = catalog.evidence(multi_kernel)
@@ -56,8 +56,9 @@ def details(catalog: Catalog, row: MultiKernelRow) -> tuple[Section, ...]:
 def without_repeats(sections: Sequence[Section], sub_kernels: int) -> tuple[Section, ...]:
     """The same sections, with what all sub-kernels have in common moved into one section behind theirs."""
     before, subs, after = sections[:2], sections[2 : 2 + sub_kernels], sections[2 + sub_kernels :]
-    facts = [{(entry.label, entry.value) for entry in section.entries} for section in subs]
-    shared = set.intersection(*facts) if len(facts) > 1 else set()
+    if len(subs) < 2:
+        return tuple(sections)
+    shared = set.intersection(*({(entry.label, entry.value) for entry in section.entries} for section in subs))
     apart = (
         Section(section.title, tuple(entry for entry in section.entries if (entry.label, entry.value) not in shared))
         for section in subs

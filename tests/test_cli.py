@@ -1,0 +1,465 @@
+"""The command line: what each command prints, where to, and with which exit code."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from mkexplorer.catalog import Catalog
+from mkexplorer.catalog.errors import MkexplorerError
+from mkexplorer.cli import commands, main
+from mkexplorer.cli.parser import Given, parse
+from mkexplorer.report.rows import Order
+from mkexplorer_widgets.plain_text import visible
+
+ESCAPE = "\x1b"
+
+
+class Done(NamedTuple):
+    code: int
+    out: str
+    err: str
+
+    @property
+    def lines(self) -> list[str]:
+        return self.out.splitlines()
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+Run = Callable[..., Done]
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str]) -> Run:
+    """Run a command in this process, without a terminal."""
+
+    def run_it(*arguments: str) -> Done:
+        code = main(arguments)
+        return Done(code, *capsys.readouterr())
+
+    return run_it
+
+
+class Screen(io.StringIO):
+    """Pretends to be a terminal."""
+
+    encoding = "utf-8"
+
+    def isatty(self) -> bool:
+        return True
+
+
+def plain(text: str) -> str:
+    """``text`` without its colours."""
+    return re.sub(rf"{ESCAPE}\[[\d;]*m", "", text)
+
+
+class TestParsing:
+    @pytest.mark.parametrize(
+        ("arguments", "expected"),
+        [
+            ("", Given("open")),
+            ("--sample", Given("open", sample=True)),
+            ("some/place", Given("open", place="some/place")),
+            ("--debug --color never some/place", Given("open", place="some/place", debug=True, color="never")),
+            ("list", Given("list")),
+            ("./list", Given("open", place="./list")),
+            ("open list", Given("open", place="list")),
+            ("list some/place --json", Given("list", place="some/place", json=True)),
+            ("--color=always list --place p --sort regret", Given("list", place="p", color="always", sort="regret")),
+            ("show abc --sub 1 --ir ptx", Given("show", targets=("abc",), sub=1, stage="ptx")),
+            ("diff a:0 b:1 --normalize", Given("diff", targets=("a:0", "b:1"), normalize=True)),
+            ("export p -o x.mkx --only a b", Given("export", place="p", output="x.mkx", only=("a", "b"))),
+            ("completion fish", Given("completion", shell="fish")),
+        ],
+    )
+    def test_what_can_be_typed(self, arguments: str, expected: Given) -> None:
+        assert parse(arguments.split()) == expected
+
+    @pytest.mark.parametrize(
+        ("arguments", "said"),
+        [
+            ("lst", "neither a command nor a place: lst (did you mean list?)"),
+            ("list --jsn", "mkexplorer list: unknown argument: --jsn (did you mean --json?)"),
+            ("list a --place b", "PLACE was given twice"),
+            ("list a --sample", "PLACE was given twice"),
+            ("list --place a --sample", "not allowed with argument"),
+            ("list --sort fast", "invalid choice: 'fast'"),
+            ("diff a b c", "more than two ids"),
+            ("show", "the following arguments are required: ID"),
+            ("export", "-o/--output"),
+        ],
+    )
+    def test_what_cannot(self, run: Run, arguments: str, said: str) -> None:
+        done = run(*arguments.split())
+        assert (done.code, done.out) == (2, "")
+        assert said in done.err
+        assert "--help`" in done.err
+
+    def test_a_folder_called_like_a_command_is_reached_by_its_path(
+        self, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        (tmp_path / "list").mkdir()
+        monkeypatch.chdir(tmp_path)
+        assert f"No multi-kernels in {tmp_path / 'list'}" in run("./list").err
+
+    @pytest.mark.parametrize("command", ["list", "show", "diff", "export", "open", "completion"])
+    def test_each_command_has_help(self, run: Run, command: str) -> None:
+        done = run(command, "--help")
+        assert (done.code, done.err) == (0, "")
+        assert done.out.startswith(f"usage: mkexplorer {command} ")
+
+    def test_the_version(self, run: Run) -> None:
+        assert re.fullmatch(r"mkexplorer \d+\.\d+\.\d+\n", run("--version").out)
+
+    def test_the_orders_are_those_of_the_list(self) -> None:
+        assert [parse(["list", "--sort", order.value]).sort for order in Order] == [order.value for order in Order]
+
+
+class TestList:
+    def test_one_line_for_each_multi_kernel(self, run: Run) -> None:
+        done = run("list", "--sample")
+        assert (done.code, done.err) == (0, "")
+        assert done.lines[0].split() == ["ID", "OPERATION", "SHAPE", "DTYPE", "VERDICT", "SUB-KERNELS"]
+        assert re.split(r"  +", done.lines[16]) == [
+            "cmzexxx/multi_kernel_0",
+            "layer_norm",
+            "4096×4096",
+            "bf16",
+            "⚠ +38%",
+            "0 looped 31.1 µs ●, 1 persistent 22.6 µs",
+        ]
+        assert len(done.lines) == 1 + 41 + 2
+        assert done.lines[-1] == (
+            "41 multi-kernels · 11 slower than they could be · torch 2.11.0 · NVIDIA H100 80GB HBM3"
+        )
+
+    def test_without_a_terminal_a_place_alone_is_listed(self, run: Run) -> None:
+        assert run("--sample") == run("list", "--sample")
+
+    def test_filter_and_sort(self, run: Run) -> None:
+        done = run("list", "--sample", "--filter", "norm bf16 slower", "--sort", "regret")
+        marks = [re.split(r"  +", line)[4] for line in done.lines[1:-2]]
+        assert marks == ["⚠ +38%", "⚠ +24%", "⚠ +17%", "⚠ +15%", "⚠ +7%"]
+
+    def test_what_is_not_known_has_no_column(self, run: Run, wrapper: Path) -> None:
+        assert run("list", str(wrapper)).lines[0].split() == ["ID", "OPERATION", "SHAPE", "DTYPE", "SUB-KERNELS"]
+
+    def test_finding_nothing_is_told_apart(self, run: Run) -> None:
+        done = run("list", "--sample", "--filter", "nosuch")
+        assert (done.code, done.out) == (1, "")
+        assert done.err == "No multi-kernel holds 'nosuch'; there are 41.\n"
+
+    def test_a_place_without_multi_kernels_says_how_to_get_some(self, run: Run, wrapper: Path) -> None:
+        text = wrapper.read_text()
+        wrapper.write_text(text[: text.index("async_compile.multi_kernel(")].replace("multi_kernel", "kernel"))
+        done = run("list", str(wrapper))
+        assert done.code in (1, 2)
+        assert "torch" in done.err
+
+    def test_a_broken_part_is_told_and_the_rest_listed(self, run: Run, wrapper: Path) -> None:
+        text = wrapper.read_text()
+        wrapper.write_text(text.replace("triton_red_fused_native_layer_norm_0 = async_compile", "gone = async_compile"))
+        done = run("list", str(wrapper))
+        assert done.code == 0
+        assert "layer_norm" in done.out
+        assert re.match(r"\w+: \S+\.py:\d+: multi_kernel_0 lists triton_red_fused_native_layer_norm_0", done.err)
+
+    def test_json(self, run: Run, sample: Catalog) -> None:
+        document = run("list", "--sample", "--json").json
+        assert document["schema"] == "mkexplorer.list/1"
+        assert document["place"] == sample.place.path
+        assert len(document["multi_kernels"]) == 41
+        found = document["multi_kernels"][15]
+        assert found["id"] == "cmzexxx/multi_kernel_0"
+        assert found["graph"] == "9_inference"
+        assert found["operations"] == ["aten.native_layer_norm"]
+        assert [sub["kind"] for sub in found["sub_kernels"]] == ["looped", "persistent"]
+        assert [sub["index"] for sub in found["sub_kernels"]] == [0, 1]
+        assert [sub["cold"]["median_us"] for sub in found["sub_kernels"]] == [31.136, 22.56]
+        tensor, number = found["arguments"][0], found["arguments"][-1]
+        assert (tensor["dtype"], tensor["shape"], tensor["stride"]) == ("torch.bfloat16", [4096, 4096], [4096, 1])
+        assert (number["name"], number["value"]) == ("r0_numel", 4096)
+        assert found["calls"][0]["arguments"] == found["arguments"]
+        assert (found["pick"]["state"], found["pick"]["index"]) == ("picked", 0)
+        assert found["verdict"]["word"] == "FASTER"
+        assert found["verdict"]["regret"] == pytest.approx(0.380, abs=0.001)
+
+
+class TestShow:
+    def test_everything_known(self, run: Run) -> None:
+        done = run("show", "cmzexxx", "--sample")
+        assert done.code == 0
+        assert done.lines[0] == "layer_norm 4096×4096 bf16"
+        for said in ("picked 0", "sub-kernel 1 is FASTER than 0: 1.380×", "31.1 µs [31.01, 31.33] n=40", "XBLOCK 1"):
+            assert said in done.out
+
+    def test_what_sub_kernels_share_is_said_once(self, run: Run) -> None:
+        assert run("show", "cmzexxx", "--sample").out.count("reduction hint") == 1
+
+    @pytest.mark.parametrize("arguments", [("cmzexxx", "--sub", "1"), ("cmzexxx:1",)])
+    def test_the_source_of_a_sub_kernel(self, run: Run, sample: Catalog, arguments: tuple[str, ...]) -> None:
+        multi_kernel = sample.find("cmzexxx")
+        assert run("show", *arguments, "--sample").out == sample.source(multi_kernel, multi_kernel.sub_kernels[1])
+
+    @pytest.mark.parametrize(
+        ("stage", "line"),
+        [("ttir", "tt.func public @"), ("ttgir", "ttg.num-warps"), ("llir", "define"), ("ptx", ".ent")],
+    )
+    def test_a_stage_of_the_configuration_that_won(self, run: Run, stage: str, line: str) -> None:
+        done = run("show", "cmzexxx:0", "--ir", stage, "--sample")
+        assert done.code == 0
+        assert line in done.out
+
+    def test_without_a_number_the_picked_sub_kernel_is_meant(self, run: Run) -> None:
+        picked = run("show", "cdudub6:1", "--ir", "ptx", "--sample").out
+        assert run("show", "cdudub6", "--ir", "ptx", "--sample").out == picked
+
+    def test_a_configuration_by_its_hash(self, run: Run, sample: Catalog) -> None:
+        sub = sample.find("cmzexxx").sub_kernels[0]
+        lost = next(config for config in sample.configs(sub) if not config.won)
+        shown = run("show", f"cmzexxx:0:{lost.hash[:9]}", "--ir", "ptx", "--sample").out
+        assert shown == visible(sample.read_stage(lost, "ptx"))
+
+    def test_json(self, run: Run) -> None:
+        document = run("show", "cmzexxx:0", "--ir", "ptx", "--sample", "--json").json
+        assert (document["schema"], document["stage"], document["sub_kernel"]) == ("mkexplorer.show/1", "ptx", 0)
+        assert document["multi_kernel"]["id"] == "cmzexxx/multi_kernel_0"
+        assert ".version" in document["text"]
+        assert document["metadata"]["size_hints"] == {"x": 4096, "r0_": 4096}
+        assert [config["won"] for config in document["configurations"]].count(True) == 1
+
+    @pytest.mark.parametrize(
+        ("arguments", "code", "said"),
+        [
+            ("nosuch", 1, "no multi-kernel has the id 'nosuch'"),
+            ("c", 1, "fits 41 multi-kernels"),
+            ("cmzexxx:2", 2, "has no sub-kernel 2"),
+            ("cmzexxx --sub -1", 2, "has no sub-kernel -1"),
+            ("cmzexxx:x", 2, "'x' is not the number of a sub-kernel"),
+            ("cmzexxx:0 --ir ttirr", 2, "(did you mean ttir?)"),
+            ("cmzexxx:0:zzz --ir ttir", 2, "fits none or more than one configuration"),
+        ],
+    )
+    def test_what_is_not_there(self, run: Run, arguments: str, code: int, said: str) -> None:
+        done = run("show", *arguments.split(), "--sample")
+        assert (done.code, done.out) == (code, "")
+        assert said in done.err
+
+    def test_a_wrapper_alone_has_no_ir_and_says_so(self, run: Run, wrapper: Path) -> None:
+        done = run("show", "c", "--ir", "ptx", "--place", str(wrapper))
+        assert done.code == 2
+        assert "no compiled configuration" in done.err
+
+
+class TestDiff:
+    def test_one_id_compares_its_sub_kernels(self, run: Run) -> None:
+        done = run("diff", "cmzexxx", "--sample")
+        assert done.code == 1
+        assert done.lines[0].startswith("--- cmzexxx/multi_kernel_0:0 looped triton_red_fused_native_layer_norm_0")
+        assert done.lines[1].startswith("+++ cmzexxx/multi_kernel_0:1 persistent")
+        assert "-@triton_heuristics.reduction(" in done.lines
+        assert "+@triton_heuristics.persistent_reduction(" in done.lines
+
+    def test_the_same_twice_differs_in_nothing(self, run: Run) -> None:
+        assert run("diff", "cmzexxx:0", "cmzexxx:0", "--sample") == Done(0, "", "")
+
+    def test_stages_of_different_multi_kernels(self, run: Run) -> None:
+        done = run("diff", "cmzexxx:1", "cbvvkqa:1", "--ir", "ttgir", "--sample")
+        assert done.code == 1
+        assert done.lines[1].endswith("(ttgir)")
+
+    def test_normalizing_leaves_fewer_differences(self, run: Run) -> None:
+        def changed(*options: str) -> int:
+            return sum(line[0] in "+-" for line in run("diff", "cm6o52q:1", "ctwgyt5:1", "--sample", *options).lines)
+
+        assert changed("--normalize") < changed()
+
+    def test_json(self, run: Run) -> None:
+        document = run("diff", "cmzexxx", "--sample", "--json").json
+        assert (document["schema"], document["equal"], document["normalized"]) == ("mkexplorer.diff/1", False, False)
+        assert document["right"] == {
+            "id": "cmzexxx/multi_kernel_0",
+            "sub_kernel": 1,
+            "name": "triton_per_fused_native_layer_norm_1",
+        }
+        first = document["changes"][0]
+        assert first["removed"][0] == "@triton_heuristics.reduction("
+        assert first["left"][1] - first["left"][0] == len(first["removed"])
+
+    def test_one_sub_kernel_alone_is_no_pair(self, run: Run) -> None:
+        done = run("diff", "cmzexxx:0", "--sample")
+        assert done.code == 2
+        assert "a second one to compare it with" in done.err
+
+    def test_an_unknown_id_is_no_difference(self, run: Run) -> None:
+        assert run("diff", "nosuch", "--sample").code == 2
+
+
+class TestExport:
+    def test_what_was_chosen_can_be_opened_again(self, run: Run, tmp_path: Path) -> None:
+        bundle = tmp_path / "two.mkx"
+        done = run("export", "--sample", "-o", str(bundle), "--only", "cmzexxx", "chvs62e/multi_kernel_3")
+        assert done.code == 0
+        assert done.out.startswith(f"{bundle}: 2 multi-kernels, ")
+        listed = [line.split()[0] for line in run("list", str(bundle)).lines[1:-2]]
+        assert {"cmzexxx/multi_kernel_0", "chvs62e/multi_kernel_3"} <= set(listed)
+
+    def test_json(self, run: Run, tmp_path: Path) -> None:
+        bundle = tmp_path / "one.mkx"
+        document = run("export", "--sample", "-o", str(bundle), "--only", "cmzexxx", "--json").json
+        assert document == {
+            "schema": "mkexplorer.export/1",
+            "path": str(bundle),
+            "bytes": bundle.stat().st_size,
+            "multi_kernels": 1,
+        }
+
+    def test_a_folder_that_is_not_there(self, run: Run, tmp_path: Path) -> None:
+        done = run("export", "--sample", "-o", str(tmp_path / "no" / "x.mkx"))
+        assert done.code == 2
+        assert str(tmp_path / "no") in done.err
+
+
+class TestCompletion:
+    @pytest.mark.parametrize(("shell", "said"), [("bash", "complete -"), ("zsh", "#compdef"), ("fish", "complete -c")])
+    def test_each_shell_gets_every_command(self, run: Run, shell: str, said: str) -> None:
+        done = run("completion", shell)
+        assert (done.code, done.err) == (0, "")
+        assert said in done.out
+        assert all(command in done.out for command in ("list", "show", "diff", "export", "normalize"))
+
+    def test_bash_reads_it(self, run: Run) -> None:
+        checked = subprocess.run(["bash", "-n"], input=run("completion", "bash").out, text=True, capture_output=True)
+        assert (checked.returncode, checked.stderr) == (0, "")
+
+
+class TestTerminal:
+    @pytest.fixture
+    def on_screen(self, monkeypatch: pytest.MonkeyPatch) -> Run:
+        """Run a command on a terminal of 100×24 cells without a pager."""
+        for name, value in {"TERM": "xterm", "COLUMNS": "100", "LINES": "24", "PAGER": ""}.items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.delenv("NO_COLOR", raising=False)
+
+        def run_it(*arguments: str) -> Done:
+            screen = Screen()
+            with monkeypatch.context() as patch:
+                patch.setattr(sys, "stdout", screen)
+                patch.setattr(sys, "stdin", screen)
+                return Done(main(arguments), screen.getvalue(), "")
+
+        return run_it
+
+    def test_colours_and_width_go_to_a_terminal(self, on_screen: Run) -> None:
+        done = on_screen("list", "--sample")
+        assert f"{ESCAPE}[31m⚠ +38%{ESCAPE}[0m" in done.out
+        assert max(map(len, plain(done.out).splitlines())) <= 100
+
+    @pytest.mark.parametrize(("variable", "value"), [("NO_COLOR", "1"), ("TERM", "dumb")])
+    def test_unless_the_person_wants_none(
+        self, on_screen: Run, monkeypatch: pytest.MonkeyPatch, variable: str, value: str
+    ) -> None:
+        monkeypatch.setenv(variable, value)
+        assert ESCAPE not in on_screen("list", "--sample").out
+
+    def test_or_asks_for_them(self, run: Run) -> None:
+        assert ESCAPE in run("list", "--sample", "--color", "always").out
+        assert ESCAPE not in run("list", "--sample").out
+
+    def test_code_is_coloured_and_stays_the_same_text(self, run: Run) -> None:
+        coloured = run("show", "cmzexxx:0", "--sample", "--color=always").out
+        assert f"{ESCAPE}[35mdef{ESCAPE}[0m" in coloured
+        assert plain(coloured) == run("show", "cmzexxx:0", "--sample").out
+
+    def test_what_is_long_goes_through_the_pager(
+        self, on_screen: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        paged = tmp_path / "paged"
+        monkeypatch.setenv("PAGER", f"tee {paged}")
+        assert on_screen("list", "--sample", "--color", "never") == Done(0, "", "")
+        assert paged.read_text().endswith("NVIDIA H100 80GB HBM3\n")
+
+    @pytest.mark.parametrize("pager", ["", "cat", "no-such-pager"])
+    def test_without_a_pager_it_is_printed(self, on_screen: Run, monkeypatch: pytest.MonkeyPatch, pager: str) -> None:
+        monkeypatch.setenv("PAGER", pager)
+        assert "41 multi-kernels" in on_screen("list", "--sample").out
+
+    def test_on_a_terminal_a_place_opens_the_app(self, on_screen: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+        opened: list[tuple[str | None, bool]] = []
+
+        def run_app(place: str | None, *, sample: bool) -> int:
+            opened.append((place, sample))
+            return 0
+
+        monkeypatch.setattr("mkexplorer.tui.app.run", run_app)
+        assert on_screen("--sample").code == 0
+        assert on_screen("some/place").code == 0
+        assert opened == [(None, True), ("some/place", False)]
+
+
+class TestFailures:
+    def test_a_place_that_is_not_there(self, run: Run) -> None:
+        done = run("list", "/no/such/place")
+        assert (done.code, done.out) == (2, "")
+        assert done.err.startswith("mkexplorer: /no/such/place: no such file or directory\n")
+
+    def test_control_characters_are_shown_not_sent(self, run: Run) -> None:
+        done = run("list", f"/no/{ESCAPE}[2Jplace")
+        assert ESCAPE not in done.err
+        assert "␛[2Jplace" in done.err
+
+    def test_debug_shows_where(self, run: Run) -> None:
+        with pytest.raises(MkexplorerError):
+            run("--debug", "list", "/no/such/place")
+
+    @pytest.mark.parametrize(
+        ("raised", "code", "said"),
+        [
+            (KeyboardInterrupt(), 130, ""),
+            (PermissionError(13, "Permission denied", "/root/x"), 2, "mkexplorer: /root/x: Permission denied\n"),
+            (ValueError("odd"), 2, "mkexplorer: ValueError: odd\nThis is a fault of mkexplorer."),
+        ],
+    )
+    def test_whatever_goes_wrong_ends_in_a_sentence(
+        self, run: Run, monkeypatch: pytest.MonkeyPatch, raised: BaseException, code: int, said: str
+    ) -> None:
+        def fail(place: object) -> None:
+            raise raised
+
+        monkeypatch.setattr(commands, "open_catalog", fail)
+        done = run("list", "--sample")
+        assert done.code == code
+        assert done.err.startswith(said)
+
+    def test_a_reader_that_goes_away_is_no_failure(self) -> None:
+        """`mkexplorer list | true`"""
+        with subprocess.Popen(
+            [sys.executable, "-m", "mkexplorer", "show", "cmzexxx:0", "--ir", "ptx", "--sample"],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        ) as process:
+            assert process.stdout is not None
+            assert process.stderr is not None
+            process.stdout.close()
+            assert process.stderr.read() == b""
+        assert process.returncode == 141
+
+
+@pytest.fixture
+def wrapper(tmp_path: Path, sample: Catalog) -> Path:
+    """A wrapper of one multi-kernel, alone in a folder."""
+    path = tmp_path / "output_code.py"
+    path.write_text(sample.wrapper_text(sample.wrapper(sample.find("cmzexxx"))))
+    return path
