@@ -6,8 +6,6 @@ import gc
 import os
 import sys
 from collections.abc import Callable
-from importlib.resources import files
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -41,8 +39,9 @@ def run(place: str | None, *, sample: bool = False, theme: str | None = None, fo
 def _opener(place: str | None, sample: bool) -> Callable[[], Catalog]:
     def open_it() -> Catalog:
         from mkexplorer.catalog import open_catalog
+        from mkexplorer.catalog.places import sample_path
 
-        return open_catalog(_sample() if sample else place)
+        return open_catalog(sample_path() if sample else place)
 
     return open_it
 
@@ -58,7 +57,3 @@ def _label(place: str | None, sample: bool) -> str:
     home = os.path.expanduser("~")
     full = os.path.abspath(place)
     return f"~{full.removeprefix(home)}" if full.startswith(home + os.sep) else full
-
-
-def _sample() -> Path:
-    return Path(str(files("mkexplorer._samples"))) / "h100-torch2.11.mkx"

@@ -33,7 +33,7 @@ Everything known of the multi-kernel: what it is, its pick, the times behind it,
         Binding("e", "edit", "Edit", id="details.edit", tooltip="Open the wrapper at the definition"),
     ]
     DEFAULT_CSS = """
-    DetailsTab VerticalScroll { padding: 0 1; scrollbar-size-vertical: 1; }
+    DetailsTab VerticalScroll { padding: 0 1; overflow-y: scroll; scrollbar-size-vertical: 1; }
     """
 
     selection: reactive[Selection | None] = reactive(None)

@@ -47,9 +47,10 @@ def details_content(facts: Facts, width: int) -> Content:
     identity, pick, rest = facts.sections[0], facts.sections[1], facts.sections[2:]
     sub_kernels, arguments = rest[:count], rest[count:]
     lines = [
-        *_section(identity, width),
+        _heading(identity.title, width),
         *_times(facts, width),
         *_section(pick, width),
+        *_section(Section("What it is", identity.entries), width),
         *_sub_kernels(facts.row, sub_kernels, width),
     ]
     for section in arguments:
@@ -59,6 +60,8 @@ def details_content(facts: Facts, width: int) -> Content:
 
 def _heading(title: str, width: int) -> Line:
     shown = _line(title)
+    if cell_len(shown) > width - 2:
+        shown = set_cell_size(shown, width - 3) + "…"
     rule = "─" * max(0, width - cell_len(shown) - 1)
     return Content.assemble((shown, _HEADING), " ", (rule, "$foreground 25%"))
 
@@ -94,7 +97,7 @@ def _entry(entry: Entry, width: int) -> Iterator[Line]:
 
 
 def _times(facts: Facts, width: int) -> Iterator[Line]:
-    """Yield a bar for each time that was measured, all to one scale."""
+    """Yield a bar for each time that was measured, all to one scale; nothing where none was."""
     rows, evidence = facts.row.sub_kernels, facts.evidence
     if evidence is None or len(evidence.sub_kernels) != len(rows):
         return
@@ -102,7 +105,6 @@ def _times(facts: Facts, width: int) -> Iterator[Line]:
     longest = max((time.median_us for _, *times in timed for time in times if time is not None), default=0.0)
     if not longest:
         return
-    yield _heading("Times (cold L2 decides)", width)
     for row, cold, hot in timed:
         label = f"{row.sub_kernel.index} {row.sub_kernel.kind.value}"
         for name, time in (("cold", cold), ("hot", hot)):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, ClassVar
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Container, VerticalScroll
+from textual.content import Content
 from textual.screen import Screen
 from textual.timer import Timer
 from textual.widgets import Footer, Static
@@ -135,8 +136,10 @@ class ExplorerScreen(Screen[None]):
 
     def on_splitter_moved(self, event: Splitter.Moved) -> None:
         event.stop()
-        name = "stacked_ratio" if self._stacked else "ratio"
-        self._state = replace(self._state, **{name: event.ratio})
+        if self._stacked:
+            self._state = replace(self._state, stacked_ratio=event.ratio)
+        else:
+            self._state = replace(self._state, ratio=event.ratio)
         self._lay_out()
 
     @property
@@ -173,22 +176,26 @@ class ExplorerScreen(Screen[None]):
 
     def _show_empty_or_list(self) -> None:
         assert self._catalog is not None
-        is_empty = not self._graphs
-        if is_empty:
-            text = sheets.empty_sheet(self._catalog.place, len(self._catalog.wrappers), self._facts.following)
-            self.query_one("#sheet-text", Static).update(text)
-        was_empty = self.has_class("-sheet")
-        self.set_class(is_empty, "-sheet")
-        if was_empty and not is_empty:
-            self.kernels.outline.focus()
+        if not self._graphs:
+            place, wrappers = self._catalog.place, len(self._catalog.wrappers)
+            self._show_sheet(sheets.empty_sheet(place, wrappers, self._facts.following))
+        elif self.has_class("-sheet"):
+            self.remove_class("-sheet")
+            self.call_after_refresh(self.kernels.outline.focus)
+
+    def _show_sheet(self, content: Content) -> None:
+        """Show a page in place of the panes. It takes the focus, so that no hidden widget swallows keys."""
+        self.query_one("#sheet-text", Static).update(content)
+        self.add_class("-sheet")
+        self.query_one("#sheet").focus()
 
     def on_reading_failed(self, event: ReadingFailed) -> None:
         event.stop()
         if event.opened:
             self.post_message(Failed(event.error))
             return
-        self.query_one("#sheet-text", Static).update(sheets.error_sheet(self._facts.place, event.error))
-        self.add_class("-sheet")
+        self._show_sheet(sheets.error_sheet(self._facts.place, event.error))
+        self.refresh_bindings()
 
     def _keep_mark(self) -> None:
         """Find the marked sub-kernel in the new catalog."""

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Vertical
+from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.message import Message
 from textual.timer import Timer
-from textual.widgets import Input
+from textual.widgets import Input, Static
 
 from mkexplorer.report import rows
 from mkexplorer.tui.list_rows import Folding, RowKey, outline_rows
@@ -53,7 +53,6 @@ Unfold a row with → or a click on its arrow to see its sub-kernels.
     def __init__(self, order: rows.Order) -> None:
         super().__init__()
         self.order = order
-        self.border_title = "Multi-kernels"
         self._graphs: Sequence[rows.GraphRow] = ()
         self._shown: Sequence[rows.GraphRow] = ()
         self._by_id: dict[str, rows.MultiKernelRow] = {}
@@ -65,7 +64,9 @@ Unfold a row with → or a click on its arrow to see its sub-kernels.
 
     def compose(self) -> ComposeResult:
         placeholder = "/ filter by operation, shape, dtype, name…"
-        yield Input(placeholder=placeholder, compact=True, select_on_focus=False)
+        with Horizontal():
+            yield Input(placeholder=placeholder, compact=True, select_on_focus=False)
+            yield Static(id="shown")
         yield Outline("reading…")
 
     def on_mount(self) -> None:
@@ -133,13 +134,13 @@ Unfold a row with → or a click on its arrow to see its sub-kernels.
         self._shown = rows.sort_rows(filtered, self.order)
         self.outline.show_message(self._why_empty())
         self.outline.set_rows(outline_rows(self._shown, self._folding, self._marked))
-        self.border_title = Content(self._title())
+        self.query_one("#shown", Static).update(Content(self._what_is_shown()))
 
-    def _title(self) -> str:
-        count = sum(len(graph.rows) for graph in self._shown)
-        total = len(self._by_id)
-        title = "Multi-kernels" if count == total else f"Multi-kernels {count} of {total}"
-        return title if self.order is rows.Order.GRAPH else f"{title} · by {self.order.value}"
+    def _what_is_shown(self) -> str:
+        """'3 of 41 · by regret'; nothing where all is shown as it comes."""
+        count, total = sum(len(graph.rows) for graph in self._shown), len(self._by_id)
+        order = f"by {self.order.value}" if self.order is not rows.Order.GRAPH else ""
+        return " · ".join(part for part in (f"{count} of {total}" if count != total else "", order) if part)
 
     def _why_empty(self) -> str:
         return f"Nothing holds {self._query!r}.\nesc shows all again." if self._query else "No multi-kernels here."

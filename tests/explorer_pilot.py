@@ -1,0 +1,96 @@
+"""Runs the app on a fake or real catalog and waits for what it does in threads."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from textual.pilot import Pilot
+from textual.screen import Screen
+
+from mkexplorer.catalog import Catalog
+from mkexplorer.catalog.errors import MkexplorerError
+from mkexplorer.tui.explorer_app import ExplorerApp
+from mkexplorer.tui.explorer_screen import ExplorerScreen
+from mkexplorer.tui.state import UiState
+
+WAIT_S = 20.0
+WIDE, NARROW = (120, 40), (80, 24)
+
+
+@dataclass
+class Session:
+    """A running app."""
+
+    app: ExplorerApp
+    pilot: Pilot[None]
+
+    @property
+    def explorer(self) -> ExplorerScreen:
+        return next(screen for screen in self.app.screen_stack if isinstance(screen, ExplorerScreen))
+
+    @property
+    def cursor_text(self) -> str:
+        outline = self.explorer.kernels.outline
+        return outline.render_line(outline.cursor - outline.scroll_offset.y).text.strip()
+
+    @property
+    def list_texts(self) -> list[str]:
+        outline = self.explorer.kernels.outline
+        lines = (outline.render_line(y).text.rstrip() for y in range(outline.size.height))
+        return [line for line in lines if line]
+
+    @property
+    def toasts(self) -> list[str]:
+        return [notification.message for notification in self.app._notifications]
+
+    def screen_text(self, screen: Screen[Any] | None = None) -> str:
+        """All that is on the screen, as plain lines."""
+        strips = (screen or self.app.screen)._compositor.render_strips()
+        return "\n".join(strip.text.rstrip() for strip in strips)
+
+    async def press(self, *keys: str) -> None:
+        await self.pilot.press(*keys)
+        await self.pilot.pause()
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        """Wait for what a thread brings; fails after a while with the screen as it is."""
+        deadline = asyncio.get_running_loop().time() + WAIT_S
+        while not condition():
+            if asyncio.get_running_loop().time() > deadline:
+                raise AssertionError(f"never came true; the screen:\n{self.screen_text()}")
+            await self.pilot.pause(0.01)
+
+    async def shows(self, text: str) -> None:
+        await self.until(lambda: text in self.screen_text())
+
+
+def opener_of(what: Catalog | MkexplorerError) -> Callable[[], Catalog]:
+    def open_it() -> Catalog:
+        if isinstance(what, MkexplorerError):
+            raise what
+        return what
+
+    return open_it
+
+
+@asynccontextmanager
+async def explore(
+    what: Catalog | MkexplorerError,
+    size: tuple[int, int] = WIDE,
+    state: UiState | None = None,
+    problem: str = "",
+) -> AsyncIterator[Session]:
+    """Run the app on ``what`` (an error: opening fails with it) until it shows something."""
+    state = state or UiState(tab="details", follow=False)
+    app = ExplorerApp(opener_of(what), "PLACE", state, problem)
+    async with app.run_test(size=size) as pilot:
+        session = Session(app, pilot)
+        await session.until(lambda: isinstance(app.screen, ExplorerScreen))
+        explorer = session.explorer
+        await session.until(lambda: bool(explorer.kernels.outline.rows) or explorer.has_class("-sheet"))
+        await pilot.pause()
+        yield session
