@@ -7,6 +7,8 @@ follow in idle slices, for what is seen and one block each way. `CodeView` adds 
 from __future__ import annotations
 
 import asyncio
+from array import array
+from collections.abc import Iterator
 from itertools import repeat
 
 from rich.segment import Segment
@@ -15,6 +17,7 @@ from textual.geometry import Region, Size
 from textual.reactive import reactive
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
+from textual.worker import Worker
 
 from mkexplorer_widgets import highlight
 from mkexplorer_widgets.code_document import (
@@ -30,10 +33,10 @@ from mkexplorer_widgets.code_paint import ColouredText, Mark, Palette, segments,
 from mkexplorer_widgets.code_search import Matches
 from mkexplorer_widgets.idle import in_idle_slices
 
-# Lines up to here are measured at once, those beyond in idle slices.
-_MEASURED_AT_ONCE = 2_000
+# So many lines are measured before the first paint, the others in idle slices after it.
+_MEASURED_AT_ONCE = 500
 _MEASURED_BATCH = 256
-_KEPT_STRIPS = 1_024
+_KEPT_STRIPS = 160  # a strip is some hundred objects, and each collection walks through them all
 
 
 class CodeCanvas(ScrollView):
@@ -68,14 +71,14 @@ class CodeCanvas(ScrollView):
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002 (Textual's name)
         super().__init__(id=id, classes=classes)
         self._text = ColouredText(CodeDocument(()))
-        self._widths: list[int] = []
+        self._widths = array("L")
         self._rows: Rows = UnwrappedRows(0)
         self._cursor = 0
         self._matches = Matches()
         self._palette: Palette | None = None
         self._strips: LRUCache[tuple[object, ...], Strip] = LRUCache(_KEPT_STRIPS)
         self._is_painting = False
-        self._is_colouring = False
+        self._idle_work: Worker[None] | None = None
 
     @property
     def document(self) -> CodeDocument:
@@ -106,35 +109,23 @@ class CodeCanvas(ScrollView):
     def _set_document(self, document: CodeDocument, top: int, left: int) -> None:
         """Draw another document, with line ``top`` and cell ``left`` in the corner."""
         self._text = ColouredText(document)
-        self._strips.clear()
-        lines = document.lines
-        self._widths = list(line_widths(lines[:_MEASURED_AT_ONCE]))
-        if len(lines) > _MEASURED_AT_ONCE:
-            self._widths.extend(repeat(0, len(lines) - _MEASURED_AT_ONCE))
-            self.run_worker(self._measure_all(), group="measure", exclusive=True)
+        self._widths = array("L", line_widths(document.lines[: min(_MEASURED_AT_ONCE, len(document.lines))]))
+        self._idle_work = None
         self._lay_out(top, left)
-
-    async def _measure_all(self) -> None:
-        document = self.document
-        starts = range(0, len(document.lines), _MEASURED_BATCH)
-        batches = (list(line_widths(document.lines[n : n + _MEASURED_BATCH])) for n in starts)
-        widths: list[int] = []
-        async for batch in in_idle_slices(batches):
-            widths += batch
-        if document is self.document:
-            self._widths = widths
-            self._lay_out(self.lines_seen()[0], self.scroll_offset.x)
 
     def _lay_out(self, top: int, left: int) -> None:
         """Place the lines in rows anew."""
         lines = self.document.lines
         self._strips.clear()
-        self._rows = WrappedRows(lines, self._widths, self.text_width) if self.wrap else UnwrappedRows(len(lines))
+        self._rows = UnwrappedRows(len(lines))
+        if self.wrap:  # a line that is not measured yet gets one row
+            widths = [*self._widths, *repeat(0, len(lines) - len(self._widths))]
+            self._rows = WrappedRows(lines, widths, self.text_width)
         widest = 0 if self.wrap else self.gutter_width + max(self._widths, default=0)
         self.virtual_size = Size(widest, self._rows.count)
         self.scroll_to(left, self._rows.first_row(top) if lines else 0, animate=False, immediate=True)
         self.refresh()
-        self._colour_soon()
+        self._work_soon()
 
     def watch_wrap(self) -> None:
         self._lay_out(self.lines_seen()[0], 0)
@@ -142,33 +133,43 @@ class CodeCanvas(ScrollView):
     def on_resize(self) -> None:
         if self.wrap:
             self._lay_out(self.lines_seen()[0], 0)
-        self._colour_soon()
+        self._work_soon()
 
     def watch_scroll_y(self, old_value: float, new_value: float) -> None:
         super().watch_scroll_y(old_value, new_value)
-        self._colour_soon()
+        self._work_soon()
 
-    # ----------------------------------------------------------------------------------------------------- colours
+    # -------------------------------------------------------------------------------------------------- when idle
 
-    def _colour_soon(self) -> None:
-        """Lex what is seen and has no colours yet, once it has been painted plain."""
-        if not self._is_colouring and self._text.next_block(*self.lines_seen()) is not None:
-            self._is_colouring = True
-            self.call_after_refresh(self.run_worker, self._colour, group="colours")
+    def _work_soon(self) -> None:
+        """Lex what is seen and has no colours yet, and measure all lines, once everything has been painted plain."""
+        if self._idle_work is not None and not self._idle_work.is_finished:
+            return
+        if len(self._widths) < len(self.document.lines) or self._text.next_block(*self.lines_seen()) is not None:
+            self._idle_work = self.run_worker(self._work(), group="idle work", exclusive=True)
 
-    async def _colour(self) -> None:
-        prepared = None
-        try:
-            while (block := (text := self._text).next_block(*self.lines_seen())) is not None:
-                if prepared != text.document.language:
-                    prepared = text.document.language
-                    await asyncio.to_thread(highlight.prepare, prepared)
-                async for _ in in_idle_slices(text.lex(block)):
-                    pass
-                if text is self._text:
-                    self._refresh_lines(block * highlight.BLOCK, (block + 1) * highlight.BLOCK - 1)
-        finally:
-            self._is_colouring = False
+    async def _work(self) -> None:
+        text = self._text
+        painted = asyncio.Event()
+        self.call_after_refresh(painted.set)
+        await painted.wait()
+        await asyncio.to_thread(highlight.prepare, text.document.language)
+        async for _ in in_idle_slices(self._steps(text)):
+            pass
+
+    def _steps(self, text: ColouredText) -> Iterator[None]:
+        lines = text.document.lines
+        while True:
+            if (block := text.next_block(*self.lines_seen())) is not None:
+                yield from text.lex(block)
+                self._refresh_lines(block * highlight.BLOCK, (block + 1) * highlight.BLOCK - 1)
+            elif (measured := len(self._widths)) < len(lines):
+                self._widths.extend(line_widths(lines[measured : measured + _MEASURED_BATCH]))
+                if len(self._widths) == len(lines):
+                    self._lay_out(self.lines_seen()[0], self.scroll_offset.x)
+            else:
+                return
+            yield
 
     def _refresh_lines(self, first: int, last: int) -> None:
         """Draw those of the lines again that are seen."""

@@ -6,11 +6,13 @@ Pure data, no widget. Three kinds of column occur: *raw* ones index the line as 
 
 from __future__ import annotations
 
+from array import array
 from bisect import bisect_right
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import accumulate
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, overload
 
 from rich.cells import get_character_cell_size
 
@@ -32,11 +34,44 @@ class CodeDocument:
 
     @classmethod
     def of_text(cls, text: str, language: str, first_number: int = 1, key: Hashable = None) -> CodeDocument:
-        return cls(plain_text.split_lines(text), language, first_number, key)
+        return cls(TextLines(text), language, first_number, key)
 
     @property
     def last_number(self) -> int:
         return self.first_number + len(self.lines) - 1
+
+
+class TextLines(Sequence[str]):
+    """`plain_text.split_lines`, put off: of a long text only the head is split before a line further down is needed."""
+
+    _HEAD = 512
+
+    def __init__(self, text: str) -> None:
+        self._text = text.replace("\r\n", "\n") if "\r" in text else text
+        self._count = self._text.count("\n") + (not self._text.endswith("\n") if text else 0)
+        self._head = tuple(self._text.split("\n", self._HEAD)[: min(self._HEAD, self._count)])
+
+    @cached_property
+    def _all(self) -> tuple[str, ...]:
+        # A tuple of strings, unlike a list, is nothing that the garbage collector walks through time and again.
+        return tuple(plain_text.split_lines(self._text))
+
+    def __len__(self) -> int:
+        return self._count
+
+    @overload
+    def __getitem__(self, index: int) -> str: ...
+    @overload
+    def __getitem__(self, index: slice) -> tuple[str, ...]: ...
+    def __getitem__(self, index: int | slice) -> str | tuple[str, ...]:
+        if isinstance(index, slice):
+            in_head = index.stop is not None and 0 <= index.stop <= len(self._head)
+        else:
+            in_head = 0 <= index < len(self._head)
+        return self._head[index] if in_head else self._all[index]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._all)
 
 
 class Piece(NamedTuple):
@@ -63,7 +98,7 @@ class ShownLine:
         self._edges: list[int] | None = None
         self._offsets: list[int] | None = None
         if not self.text.isascii():
-            self._edges = [0, *accumulate(map(get_character_cell_size, self.text))]
+            self._edges = list(accumulate(map(get_character_cell_size, self.text), initial=0))
 
     @property
     def width(self) -> int:
@@ -165,7 +200,7 @@ class WrappedRows:
             1 if cells <= width else -(-cells // width) if line.isascii() else len(ShownLine(line).rows(width))
             for line, cells in zip(lines, widths, strict=True)
         )
-        self._starts = [0, *accumulate(heights)]
+        self._starts = array("L", accumulate(heights, initial=0))
 
     @property
     def count(self) -> int:
