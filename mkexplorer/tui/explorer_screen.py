@@ -77,7 +77,6 @@ class ExplorerScreen(Screen[None]):
         self._catalog: Catalog | None = None
         self._graphs: tuple[rows.GraphRow, ...] = ()
         self._facts = HeaderFacts(place)
-        self._current: tuple[MultiKernel | None, SubKernel | None] = (None, None)
         self._mark: tuple[MultiKernel, SubKernel] | None = None
         self._selection_timer: Timer | None = None
 
@@ -209,7 +208,6 @@ class ExplorerScreen(Screen[None]):
 
     def on_kernel_list_moved(self, event: KernelList.Moved) -> None:
         event.stop()
-        self._current = (event.multi_kernel, event.sub_kernel)
         if self._selection_timer is None:
             self._selection_timer = self.set_timer(SELECTION_DELAY_S, self._select)
         else:
@@ -218,7 +216,7 @@ class ExplorerScreen(Screen[None]):
     def _select(self) -> None:
         self._selection_timer = None
         if self._catalog is not None:
-            self.work.selection = Selection(self._catalog, *self._current, self._mark)
+            self.work.selection = Selection(self._catalog, *self.kernels.current, self._mark)
         self.refresh_bindings()
 
     def on_kernel_list_opened(self, event: KernelList.Opened) -> None:
@@ -245,7 +243,7 @@ class ExplorerScreen(Screen[None]):
             case "filter" | "sort" | "tab" | "divide" | "sidebar" | "to_list":
                 return bool(self._graphs)
             case "mark":
-                return self._current[0] is not None
+                return bool(self._graphs) and self.kernels.current[0] is not None
             case "copy" | "edit":
                 return bool(self._graphs) and hasattr(self.work.tab, f"action_{action}")
             case "problems":
@@ -269,7 +267,7 @@ class ExplorerScreen(Screen[None]):
 
     def action_mark(self) -> None:
         """Mark the current sub-kernel (of a multi-kernel's own row: its first), or take the mark away again."""
-        multi_kernel, sub = self._current
+        multi_kernel, sub = self.kernels.current
         if multi_kernel is None:
             return
         chosen = (multi_kernel, sub or multi_kernel.sub_kernels[0])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import ComposeResult
@@ -40,12 +39,8 @@ Unfold a row with → or a click on its arrow to see its sub-kernels.
         Binding("down", "to_rows", "To the rows", show=False, id="list.rows", tooltip="From the filter to the rows"),
     ]
 
-    @dataclass
     class Moved(Message):
-        """The cursor came to a row; a graph's row stands for its first multi-kernel, None for no row at all."""
-
-        multi_kernel: MultiKernel | None
-        sub_kernel: SubKernel | None
+        """The cursor came to another row, or the row has new data; `current` says what it stands for."""
 
     class Opened(Message):
         """The person wants to look into the row under the cursor."""
@@ -85,6 +80,16 @@ Unfold a row with → or a click on its arrow to see its sub-kernels.
         """Every multi-kernel, filtered away or not."""
         return self._by_id.values()
 
+    @property
+    def current(self) -> tuple[MultiKernel | None, SubKernel | None]:
+        """What the cursor's row stands for: a graph's row for its first multi-kernel; None where there is no row."""
+        row = self.outline.cursor_row
+        if row is None or not isinstance(row.key, RowKey):
+            return None, None
+        key = row.key
+        found = self._first_of[key.graph] if key.graph else self._by_id[key.multi_kernel]
+        return found.multi_kernel, found.sub_kernels[key.sub].sub_kernel if key.sub >= 0 else None
+
     # --- data down ------------------------------------------------------------------------------------------
 
     def show(self, graphs: Sequence[rows.GraphRow]) -> None:
@@ -96,7 +101,7 @@ Unfold a row with → or a click on its arrow to see its sub-kernels.
         self._show_rows()
         if is_first and self._shown:
             self.outline.move_to(RowKey(multi_kernel=self._shown[0].rows[0].multi_kernel.id))
-        self._tell()
+        self.post_message(self.Moved())
 
     def show_mark(self, mark: tuple[MultiKernel, SubKernel] | None) -> None:
         """Show which sub-kernel is marked for a comparison."""
@@ -147,19 +152,9 @@ Unfold a row with → or a click on its arrow to see its sub-kernels.
 
     # --- messages up ----------------------------------------------------------------------------------------
 
-    def _tell(self) -> None:
-        row = self.outline.cursor_row
-        if row is None or not isinstance(row.key, RowKey):
-            self.post_message(self.Moved(None, None))
-            return
-        key = row.key
-        found = self._first_of[key.graph] if key.graph else self._by_id[key.multi_kernel]
-        sub = found.sub_kernels[key.sub].sub_kernel if key.sub >= 0 else None
-        self.post_message(self.Moved(found.multi_kernel, sub))
-
     def on_outline_highlighted(self, event: Outline.Highlighted) -> None:
         event.stop()
-        self._tell()
+        self.post_message(self.Moved())
 
     def on_outline_toggled(self, event: Outline.Toggled) -> None:
         event.stop()
