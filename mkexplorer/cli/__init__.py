@@ -21,9 +21,18 @@ __all__ = ["main"]
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
     # A short life that makes few cycles: collecting while modules load costs more than it frees.
+    collects = gc.isenabled()
     gc.disable()
     try:
-        given = parse(sys.argv[1:] if arguments is None else arguments)
+        return _run(sys.argv[1:] if arguments is None else arguments)
+    finally:
+        if collects:
+            gc.enable()
+
+
+def _run(arguments: Sequence[str]) -> int:
+    try:
+        given = parse(arguments)
     except SystemExit as done:  # argparse ends so, after --help too
         return done.code if isinstance(done.code, int) else 2
     try:

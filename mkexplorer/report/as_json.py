@@ -49,7 +49,6 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from mkexplorer.analysis.diff import Change
 from mkexplorer.catalog.model import (
     Argument,
     CompiledConfig,
@@ -65,6 +64,7 @@ from mkexplorer.measure.verdict import Judgement
 from mkexplorer.report.rows import GraphRow, MultiKernelRow, SubKernelRow, count
 
 if TYPE_CHECKING:
+    from mkexplorer.analysis.diff import Change
     from mkexplorer.catalog import Catalog
 
 Json = Mapping[str, "Json"] | Sequence["Json"] | str | int | float | bool | None

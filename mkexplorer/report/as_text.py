@@ -10,11 +10,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import compress
+from typing import TYPE_CHECKING
 
 from mkexplorer.catalog.model import Diagnostic
-from mkexplorer.report.details import Section
 from mkexplorer.report.rows import GraphRow, MultiKernelRow, SubKernelRow, Tone, time_text
 from mkexplorer_widgets.plain_text import visible
+
+if TYPE_CHECKING:
+    from mkexplorer.report.details import Section
 
 
 class Ansi(StrEnum):
