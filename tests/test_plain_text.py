@@ -9,6 +9,7 @@ import unicodedata
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from mkexplorer_widgets.plain_text import offsets, split_lines, visible
 
 LINES = st.text(st.characters(blacklist_characters="\n\r"), max_size=40) | st.text("a\t\x1b漢\u202e", max_size=40)
