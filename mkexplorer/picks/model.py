@@ -1,11 +1,12 @@
-"""What is known of a multi-kernel's pick."""
+"""What is known of a multi-kernel's pick: its state, what its file holds, and how that came about."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
 
-from mkexplorer.catalog.model import Evidence, MultiKernel
+from mkexplorer.catalog.model import Evidence, MultiKernel, Timing
+from mkexplorer.measure.verdict import Verdict
 
 
 class PickState(StrEnum):
@@ -18,6 +19,23 @@ class PickState(StrEnum):
     UNKNOWN = "unknown"
 
 
+class Who(StrEnum):
+    """Who changed a pick: torch while a program ran, a person, or a program that acts for one."""
+
+    RUNTIME = "runtime"
+    PERSON = "person"
+    TOOL = "tool"
+
+
+class Action(StrEnum):
+    """``pick`` is what a run time does; the others are ours."""
+
+    PICK = "pick"
+    PIN = "pin"
+    CLEAR = "clear"
+    UNDO = "undo"
+
+
 @dataclass(frozen=True, slots=True)
 class Pick:
     """``index`` is set for picked and pinned only; ``path`` is the pick file's, where it is known."""
@@ -26,6 +44,104 @@ class Pick:
     index: int | None = None
     path: str | None = None
     reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What a pick file holds: its bytes, None where there is no file, and what they mean."""
+
+    content: bytes | None
+    state: PickState
+
+    @property
+    def index(self) -> int | None:
+        """The sub-kernel that it names; None where it names none."""
+        if self.content is None or self.state not in (PickState.PICKED, PickState.PINNED):
+            return None
+        return int(self.content.decode())
+
+
+NOTHING_HELD = Held(None, PickState.NONE)
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """The times that a change rests on, by sub-kernel index, and the verdict from them."""
+
+    timings: tuple[Timing | None, ...]
+    verdict: Verdict | None
+    best: int | None = None
+    ratio: float | None = None
+    low: float | None = None
+    high: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """Where a change was made; None for what is not known."""
+
+    gpu: str | None = None
+    driver: str | None = None
+    torch: str | None = None
+    triton: str | None = None
+    host: str | None = None
+    user: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One change of a pick, as its evidence file tells it.
+
+    ``multi_kernel`` is the wrapper's whole key, a slash and the name ('' for an orphan), which `Catalog.find` takes.
+    ``batch`` is shared by all changes of one command; ``undoes`` is the ``id`` of the entry that an undo took back.
+    ``when`` is UTC, ISO 8601 with microseconds, so that text order is time order. ``happened`` is False for a change
+    that was begun and never reached the pick file.
+    """
+
+    id: str
+    batch: str
+    when: str
+    who: Who
+    action: Action
+    multi_kernel: str
+    before: Held
+    after: Held
+    why: str = ""
+    undoes: str | None = None
+    measured: Measured | None = None
+    machine: Machine = Machine()
+    happened: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """Oldest entry first. ``problems`` says which lines of the evidence could not be read."""
+
+    entries: tuple[Entry, ...] = ()
+    problems: tuple[str, ...] = ()
+
+    @property
+    def last(self) -> Entry | None:
+        """The last change that happened."""
+        return next((entry for entry in reversed(self.entries) if entry.happened), None)
+
+    @property
+    def undoable(self) -> tuple[Entry, ...]:
+        """The changes that `undo` can take back, oldest first: pins and clears that happened and stand."""
+        undone = {entry.undoes for entry in self.entries if entry.happened}
+        ours = (entry for entry in self.entries if entry.action in (Action.PIN, Action.CLEAR))
+        return tuple(entry for entry in ours if entry.happened and entry.id not in undone)
+
+
+@dataclass(frozen=True, slots=True)
+class PickFile:
+    """A pick file as it was found. ``obstacle`` says why mkexplorer must not change it; '' where it may."""
+
+    path: str
+    held: Held
+    pick: Pick
+    history: History
+    obstacle: str = ""
 
 
 def recorded_pick(multi_kernel: MultiKernel, evidence: Evidence | None) -> Pick:
