@@ -1,0 +1,183 @@
+"""The Python that holds the user's torch and triton, as something to ask. It need not be the one that runs mkexplorer.
+
+Calls block; any thread may end them with `Interpreter.close`. Nothing is started before the first call.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import threading
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Self
+
+from mkexplorer.catalog.errors import MkexplorerError
+
+from .worker_process import WorkerFailed, WorkerProcess
+
+PROTOCOL = 1
+# A cold import of torch from a network drive takes minutes.
+_START_S = 300.0
+_CALL_S = 60.0
+# A kernel that kills its worker costs a start, and after so many in a row nothing else will work either.
+_MOST_FAILURES = 3
+
+
+class InterpreterError(MkexplorerError):
+    """The interpreter cannot do a job; ``is_fatal`` where it will not do the next one either."""
+
+    is_fatal = False
+
+
+class UnusableInterpreter(InterpreterError):
+    """It is no Python, holds no torch, or fails again and again."""
+
+    is_fatal = True
+
+
+class InterpreterClosed(UnusableInterpreter):
+    """Somebody closed it, perhaps while a call was under way."""
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What an interpreter holds; ``torch`` and ``triton`` are None where it lacks them, ``missing`` says why.
+
+    ``files`` are (path, size, mtime in ns): as long as they stay as they are, so does the rest.
+    """
+
+    python: str
+    executable: str
+    torch: str | None
+    triton: str | None
+    missing: str
+    torch_key: str | None
+    gpus: tuple[str, ...]
+    driver: str | None
+    files: tuple[tuple[str, int | None, int | None], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class KernelFile:
+    """What torch loads a sub-kernel from: the stem of its file, the function in it, and the file's text."""
+
+    key: str
+    name: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What one sub-kernel adds to the name of a pick file; the worker's protocol explains the fields."""
+
+    cache_key: str
+    size_hints: str
+    triton_meta: str
+    written_backend: str | None
+    own_backend: str | None
+    best_config: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class PickParts:
+    """``path`` is where the interpreter's own torch keeps the pick, relative to its cache."""
+
+    parts: tuple[Part, ...]
+    path: str
+
+
+class Interpreter:
+    """A worker that dies is replaced at the next call, one that hangs is killed."""
+
+    def __init__(self, python: str | None = None, *, start_s: float = _START_S, call_s: float = _CALL_S) -> None:
+        """``python`` is a path or a name on PATH, by default the running interpreter."""
+        self.python = os.path.abspath(shutil.which(python) or python) if python else sys.executable
+        self._start_s = start_s
+        self._call_s = call_s
+        self._calls = threading.Lock()
+        self._state = threading.Lock()
+        self._process: WorkerProcess | None = None
+        self._identity: Identity | None = None
+        self._failures = 0
+        self._closed = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Kills the worker and all that it started; a call under way raises `InterpreterClosed`."""
+        with self._state:
+            self._closed = True
+            process, self._process = self._process, None
+        if process:
+            process.end()
+
+    def hello(self) -> Identity:
+        """Raises `InterpreterError` where this is no Python that the worker runs in."""
+        with self._calls:
+            if self._identity is None:
+                self._start()
+            assert self._identity
+            return self._identity
+
+    def pick_parts(self, kernels: Sequence[KernelFile]) -> PickParts:
+        """Executes the files of one multi-kernel's sub-kernels in the worker. Raises `InterpreterError`."""
+        with self._calls:
+            process = self._process or self._start()
+            answer = self._ask(process, "pick_parts", self._call_s, sub_kernels=[asdict(kernel) for kernel in kernels])
+            return PickParts(tuple(Part(**part) for part in answer["parts"]), answer["path"])
+
+    def _start(self) -> WorkerProcess:
+        if self._failures >= _MOST_FAILURES:
+            raise UnusableInterpreter(f"{self.python} failed {self._failures} times in a row")
+        with self._state:
+            if self._closed:
+                raise InterpreterClosed(f"{self.python} was closed")
+            try:
+                process = self._process = WorkerProcess(self.python)
+            except WorkerFailed as failure:
+                raise _unusable(f"{self.python} {failure}") from None
+        try:
+            answer = self._ask(process, "hello", self._start_s)
+        except InterpreterClosed:
+            raise
+        except InterpreterError as error:
+            raise _unusable(error.message) from None
+        if answer.pop("protocol") != PROTOCOL:
+            raise UnusableInterpreter(f"{self.python}: its worker is of another version", "install mkexplorer again")
+        self._identity = _identity(answer)
+        return process
+
+    def _ask(self, process: WorkerProcess, job: str, patience_s: float, **arguments: object) -> dict[str, Any]:
+        try:
+            answer = process.ask({"job": job, **arguments}, patience_s)
+        except WorkerFailed as failure:
+            process.end()
+            self._failures += 1
+            with self._state:
+                self._process = None
+                if self._closed:
+                    raise InterpreterClosed(f"{self.python} was closed") from None
+            raise InterpreterError(f"{self.python} {failure}") from None
+        self._failures = 0
+        if error := answer.get("error"):
+            raise InterpreterError(error["message"])
+        result: dict[str, Any] = answer["result"]
+        return result
+
+
+def _unusable(message: str) -> UnusableInterpreter:
+    return UnusableInterpreter(message, "run with --python and the Python that has your torch")
+
+
+def _identity(answer: dict[str, Any]) -> Identity:
+    errors = {"torch": answer.pop("torch_error"), "triton": answer.pop("triton_error")}
+    # Without torch there is no point in saying that triton is missing too.
+    missing = next((f"{answer['executable']} has no {name}: {why}" for name, why in errors.items() if why), "")
+    files = tuple((path, size, mtime_ns) for path, size, mtime_ns in answer.pop("files"))
+    return Identity(**answer | {"gpus": tuple(answer["gpus"]), "files": files, "missing": missing})

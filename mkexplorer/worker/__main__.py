@@ -1,0 +1,75 @@
+"""Reads jobs from standard input, answers on standard output; the package's docstring has the protocol."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import threading
+import traceback
+from collections.abc import Callable
+from queue import Queue
+from typing import Any, BinaryIO
+
+_DETAIL = 8_000
+
+
+def main() -> None:
+    requests, answers = _take_over_pipes()
+    waiting: Queue[bytes] = Queue()
+    threading.Thread(target=_listen, args=(requests, waiting), daemon=True).start()
+    while True:
+        answers.write(json.dumps(_answer(waiting.get())).encode() + b"\n")
+        answers.flush()
+
+
+def _take_over_pipes() -> tuple[BinaryIO, BinaryIO]:
+    """The protocol's two pipes; code that is loaded later reads nothing and prints to standard error."""
+    requests = os.fdopen(os.dup(0), "rb")
+    answers = os.fdopen(os.dup(1), "wb")
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.close(nothing)
+    os.dup2(2, 1)
+    return requests, answers
+
+
+def _listen(requests: BinaryIO, waiting: Queue[bytes]) -> None:
+    """Runs beside the jobs, so that the worker ends with its client even while a job hangs."""
+    for line in requests:
+        waiting.put(line)
+    os.killpg(0, signal.SIGKILL)
+
+
+def _answer(line: bytes) -> dict[str, Any]:
+    request = json.loads(line)
+    number = request.pop("id")
+    name = request.pop("job")
+    try:
+        job = _jobs().get(name)
+        if job is None:
+            return {"id": number, "error": {"message": f"this worker knows no job {name!r}", "detail": ""}}
+        return {"id": number, "result": job(**request)}
+    except BaseException as error:  # a kernel that raises SystemExit must not end the worker
+        detail = traceback.format_exc()[-_DETAIL:]
+        return {"id": number, "error": {"message": _in_one_line(error), "detail": detail}}
+
+
+def _jobs() -> dict[str, Callable[..., dict[str, Any]]]:
+    from .identity import hello
+    from .pick_parts import pick_parts
+
+    return {"hello": hello, "pick_parts": pick_parts}
+
+
+def _in_one_line(error: BaseException) -> str:
+    text = " ".join(str(error).split())
+    return f"{type(error).__name__}: {text}"[:500] if text else type(error).__name__
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except KeyboardInterrupt:
+        sys.exit(130)
