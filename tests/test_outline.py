@@ -8,6 +8,7 @@ import pytest
 from mkexplorer_widgets.outline import Cell, Outline, OutlineRow, fitted_widths, natural_widths
 from textual.app import App, ComposeResult
 from textual.message import Message
+from textual.strip import Strip
 
 
 def row(key: str, depth: int = 0, *texts: str, expandable: bool = False, expanded: bool = False) -> OutlineRow:
@@ -168,6 +169,22 @@ class TestMoving:
             assert app.said[-1] == ("selected", "a1")
             await pilot.click(Outline, offset=(10, 7))
             assert app.outline.cursor == 3
+
+
+    async def test_a_move_within_the_screen_draws_two_rows_only(self) -> None:
+        app = OutlineApp(numbered(100))
+        async with app.run_test(size=(30, 10)) as pilot:
+            await pilot.press("down")
+            drawn: list[int] = []
+            render_line = app.outline.render_line
+
+            def counted(y: int) -> Strip:
+                drawn.append(y)
+                return render_line(y)
+
+            app.outline.render_line = counted  # type: ignore[method-assign]  # to count
+            await pilot.press("down")
+            assert drawn == [1, 2]
 
 
 class TestNewRows:

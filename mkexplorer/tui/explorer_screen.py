@@ -172,6 +172,7 @@ class ExplorerScreen(Screen[None]):
         self._keep_mark()
         self.kernels.show(event.graphs)
         self._show_empty_or_list()
+        self.refresh_bindings()
 
     def _show_empty_or_list(self) -> None:
         assert self._catalog is not None
@@ -217,7 +218,6 @@ class ExplorerScreen(Screen[None]):
         self._selection_timer = None
         if self._catalog is not None:
             self.work.selection = Selection(self._catalog, *self.kernels.current, self._mark)
-        self.refresh_bindings()
 
     def on_kernel_list_opened(self, event: KernelList.Opened) -> None:
         event.stop()

@@ -144,7 +144,7 @@ class Outline(ScrollView, can_focus=True):
         Binding("enter", "select", "Open", show=False, id="outline.select", tooltip="Open this row"),
     ]
 
-    cursor: reactive[int] = reactive(0)
+    cursor: reactive[int] = reactive(0, repaint=False)
     """Index of the row with the cursor; 0 where there are no rows."""
 
     @dataclass
