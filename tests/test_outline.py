@@ -170,7 +170,6 @@ class TestMoving:
             await pilot.click(Outline, offset=(10, 7))
             assert app.outline.cursor == 3
 
-
     async def test_a_move_within_the_screen_draws_two_rows_only(self) -> None:
         app = OutlineApp(numbered(100))
         async with app.run_test(size=(30, 10)) as pilot:
