@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mkexplorer.analysis.diff import (
     Change,
     DiffCancelled,
     Row,
+    Totals,
     diff_lines,
     split_rows,
+    totals,
     unified_rows,
     unified_text,
     word_marks,
@@ -155,6 +157,13 @@ class TestRows:
         ]
 
 
+def test_totals_count_lines_on_either_side_and_stretches_of_changes() -> None:
+    common = [f"line number {i}" for i in range(5)]
+    left = ["alpha beta gamma", *common, "tmp0 = tl.load(in_ptr0)"]
+    right = [*common, "tmp0 = tl.load(in_ptr0, xmask)", "one two three"]
+    assert totals(diff_lines(left, right)) == Totals(removed=2, added=2, hunks=2)
+
+
 class TestWordMarks:
     @given(CODE, CODE)
     def test_what_is_not_marked_is_the_same_on_both_sides(self, left: str, right: str) -> None:
@@ -163,6 +172,7 @@ class TestWordMarks:
             assert without(left, marks_left) == without(right, marks_right)
 
     @given(CODE, CODE)
+    @example("\t", " 1")
     def test_marks_lie_inside_the_lines_in_order_and_apart(self, left: str, right: str) -> None:
         for line, marks in zip((left, right), word_marks(left, right), strict=True):
             places = [place for mark in marks for place in mark]
