@@ -399,16 +399,16 @@ class TestTerminal:
         assert "41 multi-kernels" in on_screen("list", "--sample").out
 
     def test_on_a_terminal_a_place_opens_the_app(self, on_screen: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-        opened: list[tuple[str | None, bool]] = []
+        opened: list[tuple[str | None, bool, str | None, bool | None]] = []
 
-        def run_app(place: str | None, *, sample: bool) -> int:
-            opened.append((place, sample))
+        def run_app(place: str | None, *, sample: bool, theme: str | None, follow: bool | None) -> int:
+            opened.append((place, sample, theme, follow))
             return 0
 
         monkeypatch.setattr("mkexplorer.tui.app.run", run_app)
         assert on_screen("--sample").code == 0
-        assert on_screen("some/place").code == 0
-        assert opened == [(None, True), ("some/place", False)]
+        assert on_screen("some/place", "--theme", "nord", "--no-follow").code == 0
+        assert opened == [(None, True, None, None), ("some/place", False, "nord", False)]
 
 
 class TestFailures:

@@ -58,6 +58,8 @@ class Given:
     output: str = ""
     only: tuple[str, ...] = ()
     shell: str = ""
+    theme: str | None = None
+    follow: bool | None = None
 
 
 def parse(arguments: Sequence[str]) -> Given:
@@ -192,6 +194,10 @@ def _add_stage(parser: argparse.ArgumentParser) -> None:
 def _open(parser: argparse.ArgumentParser) -> None:
     _add_positional_place(parser)
     _add_place(parser)
+    parser.add_argument("--theme", metavar="NAME", help="colours of the app, as its palette names them")
+    parser.add_argument(
+        "--follow", action=argparse.BooleanOptionalAction, help="show what is compiled meanwhile, or stay as it was"
+    )
 
 
 def _list(parser: argparse.ArgumentParser) -> None:
