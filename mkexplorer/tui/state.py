@@ -18,7 +18,7 @@ class UiState:
     """
 
     theme: str = "textual-dark"
-    ratio: float = 0.42
+    ratio: float = 0.44
     stacked_ratio: float = 0.4
     sidebar: bool = True
     tab: str = "source"

@@ -27,7 +27,7 @@ from mkexplorer_widgets.plain_text import visible
 
 Tone = Literal["plain", "dim", "strong", "heading", "good", "warning", "bad"]
 
-COLUMN_GAP = 2
+COLUMN_GAP = 1
 NARROWEST_COLUMN = 4
 MARKER_WIDTH = 2
 
