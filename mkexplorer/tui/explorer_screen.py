@@ -76,6 +76,8 @@ class ExplorerScreen(Screen[None]):
         self._opener = opener
         self._reader: CatalogReader | None = None
         self._state = state
+        self.kernels = KernelList(_order(state.sort))
+        self.work = WorkArea(state.tab, state.options)
         self._catalog: Catalog | None = None
         self._graphs: tuple[rows.GraphRow, ...] = ()
         self._facts = HeaderFacts(place)
@@ -87,9 +89,9 @@ class ExplorerScreen(Screen[None]):
     def compose(self) -> ComposeResult:
         yield Static(id="header")
         with Container(id="panes"):
-            yield KernelList(_order(self._state.sort))
+            yield self.kernels
             yield Splitter()
-            yield WorkArea(self._state.tab)
+            yield self.work
         yield VerticalScroll(Static(id="sheet-text"), id="sheet")
         yield Footer(compact=True)
 
@@ -103,17 +105,9 @@ class ExplorerScreen(Screen[None]):
             self._reader.stop()
 
     @property
-    def kernels(self) -> KernelList:
-        return self.query_one(KernelList)
-
-    @property
-    def work(self) -> WorkArea:
-        return self.query_one(WorkArea)
-
-    @property
     def state(self) -> UiState:
         """What to remember for the next run."""
-        return self._state
+        return replace(self._state, options=self.work.options)
 
     @property
     def _stacked(self) -> bool:
