@@ -18,7 +18,6 @@ from mkexplorer.tui.state import Option
 from mkexplorer.tui.tab_bar import TabBar
 from mkexplorer.tui.tabs import TABS, Tab
 
-
 # Switches inside tabs that outlive the run: the widget that has it, its attribute, and what that can be.
 REMEMBERED: tuple[tuple[str, str, tuple[Option, ...]], ...] = (
     ("CodeView", "wrap", (False, True)),
