@@ -24,16 +24,19 @@ class CodeDocument:
     """``lines`` as they are, without line ends; ``language`` is one of `lexers.LANGUAGES`.
 
     ``first_number`` is the number of the first line, for a piece of a longer text. A view keeps cursor and scroll
-    for each ``key``, so that a text that is shown again stands where it stood.
+    for each ``key``, so that a text that is shown again stands where it stood; the first time, line ``start`` (from
+    0) is at the top.
     """
 
     lines: Sequence[str]
     language: str = "text"
     first_number: int = 1
     key: Hashable = None
+    start: int = 0
 
     @classmethod
     def of_text(cls, text: str, language: str, first_number: int = 1, key: Hashable = None) -> CodeDocument:
+        """The document of a text; its lines are split no sooner than they are needed."""
         return cls(TextLines(text), language, first_number, key)
 
     @property
