@@ -73,7 +73,7 @@ class SourceTab(CodeTab):
 
     HELP = """\
 The Triton source of one sub-kernel. `,` and `.` go to the one before and the next of the same multi-kernel; each is
-found again where it was left, and first shown from its decorator on. Lines have the numbers of the kernel's own file, which the compiler's locations use.
+found again where it was left. Lines have the numbers of the kernel's own file, which the compiler's locations use.
 """
     BINDING_GROUP_TITLE = "Source"
     BINDINGS: ClassVar[list[BindingType]] = [

@@ -57,7 +57,7 @@ class TextLines(Sequence[str]):
     @cached_property
     def _all(self) -> tuple[str, ...]:
         # A tuple of strings, unlike a list, is nothing that the garbage collector walks through time and again.
-        return tuple(plain_text.split_lines(self._text))
+        return tuple(self._text.split("\n")[: self._count])
 
     def __len__(self) -> int:
         return self._count
@@ -118,7 +118,7 @@ class ShownLine:
             length = len(self.text)
             return Piece(0, min(first_cell, length), min(end_cell, length), 0)
         edges, last = self._edges, len(self._edges) - 1
-        start = bisect_right(edges, first_cell) - 1
+        start = bisect_right(edges, first_cell) - 1 if first_cell > 0 else 0
         if edges[start] < first_cell and start < last:  # in the middle of a wide character: begin after it
             start += 1
         end = max(bisect_right(edges, end_cell) - 1, start)
