@@ -26,9 +26,9 @@ class CodeTab(Vertical):
     """A subclass calls `show_text` or `say`, and is told by `text_shown`; ``head`` is the line above the text."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("y", "copy", "Copy", show=False, id="code_tab.copy", tooltip="Copy the whole text"),
+        Binding("y", "copy", "Copy", id="code_tab.copy", tooltip="Copy the whole text"),
         Binding("Y", "copy_line", "Copy line", show=False, id="code_tab.copy_line", tooltip="Copy the cursor's line"),
-        Binding("e", "edit", "Edit", show=False, id="code_tab.edit", tooltip="Open the file at the cursor's line"),
+        Binding("e", "edit", "Edit", id="code_tab.edit", tooltip="Open the file at the cursor's line"),
     ]
 
     @dataclass

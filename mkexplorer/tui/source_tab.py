@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from textual import events
 from textual.binding import Binding, BindingType
@@ -14,7 +14,6 @@ from textual.message import Message
 from textual.reactive import reactive
 from textual.widgets import Static
 
-from mkexplorer.catalog import Catalog
 from mkexplorer.catalog.errors import MkexplorerError
 from mkexplorer.catalog.model import MultiKernel, SubKernel
 from mkexplorer.picks.model import recorded_pick
@@ -23,6 +22,9 @@ from mkexplorer.tui.messages import EditRequested
 from mkexplorer.tui.selection import Selection
 from mkexplorer_widgets.code_document import CodeDocument
 from mkexplorer_widgets.plain_text import split_lines, visible
+
+if TYPE_CHECKING:
+    from mkexplorer.catalog import Catalog
 
 # torch writes a kernel's file with one empty line before what we show, and the locations in TTIR, PTX and the like
 # count it: numbered from 2 on, the lines here have the numbers that the file and the compiler give them.
@@ -77,7 +79,7 @@ found again where it was left. Lines have the numbers of the kernel's own file, 
 """
     BINDING_GROUP_TITLE = "Source"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("full_stop,shift+right", "sub_kernel(1)", "Next sub-kernel", show=False, id="source.next",
+        Binding("full_stop,shift+right", "sub_kernel(1)", "Next sub-kernel", id="source.next",
                 tooltip="Show the next sub-kernel's source"),
         Binding("comma,shift+left", "sub_kernel(-1)", "Previous sub-kernel", show=False, id="source.previous",
                 tooltip="Show the source of the sub-kernel before"),

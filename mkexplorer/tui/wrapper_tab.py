@@ -5,14 +5,13 @@ from __future__ import annotations
 from bisect import bisect_right
 from dataclasses import dataclass
 from functools import partial
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from textual.binding import Binding, BindingType
 from textual.content import Content
 from textual.reactive import reactive
 from textual.widgets import Static
 
-from mkexplorer.catalog import Catalog
 from mkexplorer.catalog.model import MultiKernel, SubKernel, Wrapper
 from mkexplorer.tui.code_tab import CodeTab
 from mkexplorer.tui.messages import EditRequested
@@ -20,6 +19,9 @@ from mkexplorer.tui.selection import Selection
 from mkexplorer_widgets.code_document import CodeDocument
 from mkexplorer_widgets.code_view import CodeView
 from mkexplorer_widgets.plain_text import visible
+
+if TYPE_CHECKING:
+    from mkexplorer.catalog import Catalog
 
 
 @dataclass(frozen=True, slots=True)

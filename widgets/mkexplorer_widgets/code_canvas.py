@@ -94,6 +94,11 @@ class CodeCanvas(ScrollView):
         return len(str(max(1, self.document.last_number))) + 2
 
     @property
+    def _widest(self) -> int:
+        """The cells of the widest line that is measured, with its number."""
+        return self.gutter_width + max(self._widths, default=0)
+
+    @property
     def text_width(self) -> int:
         """The cells beside the gutter."""
         return max(1, self.scrollable_content_region.width - self.gutter_width)
@@ -125,8 +130,7 @@ class CodeCanvas(ScrollView):
         if self.wrap:  # a line that is not measured yet gets one row
             widths = [*self._widths, *repeat(0, len(lines) - len(self._widths))]
             self._rows = WrappedRows(lines, widths, self.text_width)
-        widest = 0 if self.wrap else self.gutter_width + max(self._widths, default=0)
-        self.virtual_size = Size(widest, self._rows.count)
+        self.virtual_size = Size(0 if self.wrap else self._widest, self._rows.count)
         self.scroll_to(left, self._rows.first_row(top) if lines else 0, animate=False, immediate=True)
         self.refresh()
         self._work_soon()
@@ -186,7 +190,7 @@ class CodeCanvas(ScrollView):
                 self._refresh_lines(block * highlight.BLOCK, (block + 1) * highlight.BLOCK - 1)
             elif (measured := len(self._widths)) < len(lines):
                 self._widths.extend(line_widths(lines[measured : measured + _MEASURED_BATCH]))
-                if len(self._widths) == len(lines):
+                if len(self._widths) == len(lines) and (self.wrap or self._widest > self.virtual_size.width):
                     self._lay_out(self.lines_seen()[0], self.scroll_offset.x)
             else:
                 return

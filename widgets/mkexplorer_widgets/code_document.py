@@ -57,7 +57,9 @@ class TextLines(Sequence[str]):
     @cached_property
     def _all(self) -> tuple[str, ...]:
         # A tuple of strings, unlike a list, is nothing that the garbage collector walks through time and again.
-        return tuple(self._text.split("\n")[: self._count])
+        lines = tuple(self._text.split("\n")[: self._count])
+        self._text = ""
+        return lines
 
     def __len__(self) -> int:
         return self._count
