@@ -20,6 +20,8 @@ from mkexplorer.analysis.diff import (
     unified_text,
     word_marks,
 )
+from mkexplorer.catalog import Catalog
+from mkexplorer.catalog.model import MultiKernel
 
 # Few different lines, so that texts repeat themselves and share much.
 LINES = st.lists(
@@ -224,3 +226,34 @@ class TestUnifiedText:
 
     def test_equal_texts_have_no_diff(self) -> None:
         assert list(unified_text(["same"], ["same"], "a", "b")) == []
+
+
+class TestRealKernels:
+    """Looped and persistent kernels as Inductor wrote them."""
+
+    def sources(self, sample: Catalog, multi_kernel: MultiKernel) -> tuple[list[str], list[str]]:
+        left, right, *_ = multi_kernel.sub_kernels
+        return sample.source(multi_kernel, left).split("\n"), sample.source(multi_kernel, right).split("\n")
+
+    def test_changes_turn_one_kernel_into_the_other(self, sample: Catalog) -> None:
+        for multi_kernel in sample.multi_kernels:
+            left, right = self.sources(sample, multi_kernel)
+            assert applied(diff_lines(left, right), left, right) == right
+
+    def test_a_load_is_paired_with_a_load(self, sample: Catalog) -> None:
+        left, right = self.sources(sample, sample.find("c6bm3md/multi_kernel_0"))
+        pairs = [(left[i], right[j]) for i, j in changed_pairs(diff_lines(left, right))]
+        loads = [(one.split()[0], other.split()[0]) for one, other in pairs if "tl.load(in_ptr0" in one]
+        assert ("tmp0", "tmp0") in loads
+        assert all("tl.load(" in other for one, other in pairs if "tl.load(" in one)
+
+    def test_the_decorators_arguments_are_paired_line_by_line(self, sample: Catalog) -> None:
+        left, right = self.sources(sample, sample.find("c6bm3md/multi_kernel_0"))
+        changed = {left[i].split("=")[0].strip() for i, _ in changed_pairs(diff_lines(left, right))}
+        assert {"triton_meta", "inductor_meta", "@triton_heuristics.reduction("} <= changed
+
+
+def changed_pairs(changes: Sequence[Change]) -> list[tuple[int, int]]:
+    return [
+        pair for change in changes if change.op == "replace" for pair in zip(change.left, change.right, strict=True)
+    ]

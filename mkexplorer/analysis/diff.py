@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from mkexplorer.analysis.alignment import DiffCancelled, Gap, LineAligner, never, partners
 
@@ -47,8 +47,7 @@ class Change:
     right: range
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """One line on screen. ``left`` and ``right`` are the lines it shows.
 
     A ``change`` shows a line and what became of it; ``beside`` is a deleted line that merely shares its row with an
@@ -177,8 +176,7 @@ def _indent(line: str) -> int:
 
 
 def _token_partners(a: list[str], b: list[str]) -> list[int]:
-    tokens = a.__getitem__, b.__getitem__
-    partner, gaps = partners(a, b, (tokens, tokens, tokens), never)
+    partner, gaps = partners(a, b, (list,), never)
     for l0, l1, r0, r1 in gaps:
         if _is_small((l0, l1, r0, r1)):
             for block in SequenceMatcher(None, a[l0:l1], b[r0:r1], autojunk=False).get_matching_blocks():

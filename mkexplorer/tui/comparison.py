@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from mkexplorer.analysis.diff import (
     Change,
+    Row,
     Totals,
     diff_lines,
     split_rows,
@@ -21,7 +22,7 @@ from mkexplorer.catalog.errors import MkexplorerError
 from mkexplorer.catalog.model import CompiledConfig, MultiKernel, SubKernel
 from mkexplorer.report.titles import dtype_text, shape_text, title
 from mkexplorer_widgets.code_document import CodeDocument
-from mkexplorer_widgets.diff_document import DiffDocument, widest_line
+from mkexplorer_widgets.diff_document import DiffDocument, DiffRow, widest_line
 from mkexplorer_widgets.lexers import language_of
 from mkexplorer_widgets.plain_text import split_lines
 
@@ -141,14 +142,18 @@ def compare(catalog: Catalog, left: Subject, right: Subject, evened: bool, cance
     document = DiffDocument(
         one,
         other,
-        split_rows(changes, CONTEXT),
-        unified_rows(changes, CONTEXT),
+        _plain(split_rows(changes, CONTEXT)),
+        _plain(unified_rows(changes, CONTEXT)),
         word_marks,
         widest_line(one.lines, other.lines),
         *numbers,
         key=(left, right, evened),
     )
     return Comparison(left, right, document, totals(changes), changes)
+
+
+def _plain(rows: Sequence[Row]) -> list[DiffRow]:
+    return [(row.kind, row.left, row.right, row.hidden, row.partner) for row in rows]
 
 
 def _are_alike(language: str, other: str) -> bool:

@@ -190,8 +190,9 @@ class DiffPanel(Vertical):
 
     def on_diff_view_cursor_moved(self, event: DiffView.CursorMoved) -> None:
         event.stop()
-        self._hunk = event.hunk
-        self._summarise()
+        if event.hunk != self._hunk:
+            self._hunk = event.hunk
+            self._summarise()
 
     def on_diff_view_layout_changed(self, event: DiffView.LayoutChanged) -> None:
         event.stop()
@@ -210,7 +211,7 @@ class DiffPanel(Vertical):
         parts.insert(0, " and ".join(stages))
         parts.append("side by side" if self.view.is_split else "one column")
         parts.append("evened out" if self._request.evened else "as written")
-        self.query_one("#summary", Static).update(Content(" · ".join(parts)))
+        self.query_one("#summary", Static).update(Content(" · ".join(parts)), layout=False)
 
     # ------------------------------------------------------------------------------------------------------- actions
 

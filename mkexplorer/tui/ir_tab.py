@@ -83,7 +83,7 @@ SASS is read from the cubin by `cuobjdump` or `nvdisasm`, which Triton brings.
     IrTab {
         DiffPanel { display: none; }
         &.-diff {
-            #text { display: none; }
+            #text, ConfigLine { display: none; }
             DiffPanel { display: block; }
         }
     }
