@@ -42,15 +42,17 @@ class FakeCatalog:
         self.refreshed: FakeCatalog | MkexplorerError = self
         self._source = source
         self._evidence = dict(zip((each.id for each in self.multi_kernels), evidences, strict=False))
-        keys = dict.fromkeys(each.wrapper_key for each in self.multi_kernels)
-        self.wrappers = tuple(self._wrapper(key) for key in keys)
-
-    def _wrapper(self, key: str) -> Wrapper:
-        own = tuple(each for each in self.multi_kernels if each.wrapper_key == key)
-        return Wrapper(key, Origin(f"{key[1:3]}/{key}.py"), 120, own[0].graph, own, "torch 2.11")
+        by_key: dict[str, list[MultiKernel]] = {}
+        for each in self.multi_kernels:
+            by_key.setdefault(each.wrapper_key, []).append(each)
+        self._wrappers = {
+            key: Wrapper(key, Origin(f"{key[1:3]}/{key}.py"), 120, own[0].graph, tuple(own), "torch 2.11")
+            for key, own in by_key.items()
+        }
+        self.wrappers = tuple(self._wrappers.values())
 
     def wrapper(self, multi_kernel: MultiKernel) -> Wrapper:
-        return next(each for each in self.wrappers if each.key == multi_kernel.wrapper_key)
+        return self._wrappers[multi_kernel.wrapper_key]
 
     def wrapper_text(self, wrapper: Wrapper) -> str:
         return self._source

@@ -246,6 +246,14 @@ class TestRememberedPlaces:
         assert len(open_catalog(cache).multi_kernels) == 41
 
 
+def test_a_damaged_manifest_is_told_when_the_bundle_is_opened(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "bad.mkx", "w") as bundle:
+        bundle.writestr("manifest.json", "{")
+
+    with pytest.raises(PlaceError, match="manifest.json"):
+        open_catalog(tmp_path / "bad.mkx")
+
+
 class TestStages:
     def test_every_text_stage_reads(self, sample: Catalog) -> None:
         config = sample.configs(sample.multi_kernels[0].sub_kernels[0])[0]

@@ -74,6 +74,7 @@ class TestParsing:
             ("some/place", Given("open", place="some/place")),
             ("--debug --color never some/place", Given("open", place="some/place", debug=True, color="never")),
             ("list", Given("list")),
+            ("--sample list", Given("list", sample=True)),
             ("./list", Given("open", place="./list")),
             ("open list", Given("open", place="list")),
             ("list some/place --json", Given("list", place="some/place", json=True)),
@@ -94,7 +95,8 @@ class TestParsing:
             ("list --jsn", "mkexplorer list: unknown argument: --jsn (did you mean --json?)"),
             ("list a --place b", "PLACE was given twice"),
             ("list a --sample", "PLACE was given twice"),
-            ("list --place a --sample", "not allowed with argument"),
+            ("list --place a --sample", "PLACE was given twice"),
+            ("--sample list a", "PLACE was given twice"),
             ("list --sort fast", "invalid choice: 'fast'"),
             ("diff a b c", "more than two ids"),
             ("show", "the following arguments are required: ID"),
@@ -397,16 +399,16 @@ class TestTerminal:
         assert "41 multi-kernels" in on_screen("list", "--sample").out
 
     def test_on_a_terminal_a_place_opens_the_app(self, on_screen: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-        opened: list[tuple[str | None, bool]] = []
+        opened: list[tuple[str | None, bool, str | None, bool | None]] = []
 
-        def run_app(place: str | None, *, sample: bool) -> int:
-            opened.append((place, sample))
+        def run_app(place: str | None, *, sample: bool, theme: str | None, follow: bool | None) -> int:
+            opened.append((place, sample, theme, follow))
             return 0
 
         monkeypatch.setattr("mkexplorer.tui.app.run", run_app)
         assert on_screen("--sample").code == 0
-        assert on_screen("some/place").code == 0
-        assert opened == [(None, True), ("some/place", False)]
+        assert on_screen("some/place", "--theme", "nord", "--no-follow").code == 0
+        assert opened == [(None, True, None, None), ("some/place", False, "nord", False)]
 
 
 class TestFailures:

@@ -5,19 +5,23 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mkexplorer.analysis.diff import (
     Change,
     DiffCancelled,
     Row,
+    Totals,
     diff_lines,
     split_rows,
+    totals,
     unified_rows,
     unified_text,
     word_marks,
 )
+from mkexplorer.catalog import Catalog
+from mkexplorer.catalog.model import MultiKernel
 
 # Few different lines, so that texts repeat themselves and share much.
 LINES = st.lists(
@@ -155,6 +159,13 @@ class TestRows:
         ]
 
 
+def test_totals_count_lines_on_either_side_and_stretches_of_changes() -> None:
+    common = [f"line number {i}" for i in range(5)]
+    left = ["alpha beta gamma", *common, "tmp0 = tl.load(in_ptr0)"]
+    right = [*common, "tmp0 = tl.load(in_ptr0, xmask)", "one two three"]
+    assert totals(diff_lines(left, right)) == Totals(removed=2, added=2, hunks=2)
+
+
 class TestWordMarks:
     @given(CODE, CODE)
     def test_what_is_not_marked_is_the_same_on_both_sides(self, left: str, right: str) -> None:
@@ -163,6 +174,7 @@ class TestWordMarks:
             assert without(left, marks_left) == without(right, marks_right)
 
     @given(CODE, CODE)
+    @example("\t", " 1")
     def test_marks_lie_inside_the_lines_in_order_and_apart(self, left: str, right: str) -> None:
         for line, marks in zip((left, right), word_marks(left, right), strict=True):
             places = [place for mark in marks for place in mark]
@@ -214,3 +226,34 @@ class TestUnifiedText:
 
     def test_equal_texts_have_no_diff(self) -> None:
         assert list(unified_text(["same"], ["same"], "a", "b")) == []
+
+
+class TestRealKernels:
+    """Looped and persistent kernels as Inductor wrote them."""
+
+    def sources(self, sample: Catalog, multi_kernel: MultiKernel) -> tuple[list[str], list[str]]:
+        left, right, *_ = multi_kernel.sub_kernels
+        return sample.source(multi_kernel, left).split("\n"), sample.source(multi_kernel, right).split("\n")
+
+    def test_changes_turn_one_kernel_into_the_other(self, sample: Catalog) -> None:
+        for multi_kernel in sample.multi_kernels:
+            left, right = self.sources(sample, multi_kernel)
+            assert applied(diff_lines(left, right), left, right) == right
+
+    def test_a_load_is_paired_with_a_load(self, sample: Catalog) -> None:
+        left, right = self.sources(sample, sample.find("c6bm3md/multi_kernel_0"))
+        pairs = [(left[i], right[j]) for i, j in changed_pairs(diff_lines(left, right))]
+        loads = [(one.split()[0], other.split()[0]) for one, other in pairs if "tl.load(in_ptr0" in one]
+        assert ("tmp0", "tmp0") in loads
+        assert all("tl.load(" in other for one, other in pairs if "tl.load(" in one)
+
+    def test_the_decorators_arguments_are_paired_line_by_line(self, sample: Catalog) -> None:
+        left, right = self.sources(sample, sample.find("c6bm3md/multi_kernel_0"))
+        changed = {left[i].split("=")[0].strip() for i, _ in changed_pairs(diff_lines(left, right))}
+        assert {"triton_meta", "inductor_meta", "@triton_heuristics.reduction("} <= changed
+
+
+def changed_pairs(changes: Sequence[Change]) -> list[tuple[int, int]]:
+    return [
+        pair for change in changes if change.op == "replace" for pair in zip(change.left, change.right, strict=True)
+    ]

@@ -8,6 +8,7 @@ from textual.widgets import Input
 from mkexplorer.catalog.errors import PlaceError
 from mkexplorer.catalog.model import Diagnostic, PlaceKind, Severity
 from mkexplorer.tui.state import UiState
+from mkexplorer_widgets.diff_view import DiffView
 from mkexplorer_widgets.outline import Outline
 from mkexplorer_widgets.splitter import Splitter
 from tests.explorer_pilot import NARROW, WIDE, explore
@@ -21,9 +22,9 @@ class TestList:
         async with explore(two_graphs().as_catalog) as session:
             assert session.list_texts == [
                 "▾ graph 0_inference",
-                " ▸ layer_norm  4096×4096  bf16  ⚠ +38%",
+                " ▸ layer_norm 4096×4096 bf16 ⚠ +38%",
                 "▾ graph 1_inference",
-                " ▸ softmax     16×16000   f32   ✓ fastest",
+                " ▸ softmax    16×16000  f32  ✓ fastest",
             ]
 
     async def test_the_header_counts(self) -> None:
@@ -40,8 +41,8 @@ class TestList:
         async with explore(two_graphs().as_catalog) as session:
             await session.press("right")
             assert session.list_texts[2:4] == [
-                "    0 looped      31.1 µs    ● picked",
-                "    1 persistent  22.6 µs    fastest",
+                "    0 looped     31.1 µs   ● picked",
+                "    1 persistent 22.6 µs   fastest",
             ]
             await session.press("left")
             assert len(session.list_texts) == 4
@@ -305,7 +306,7 @@ class TestHostileNames:
             [type(kernel)(**{**{f: getattr(kernel, f) for f in kernel.__slots__}, "operations": (name,)})]
         )
         async with explore(hostile.as_catalog) as session:
-            assert "▸ [bold]x[/bold]␛…" in session.screen_text()
+            assert "▸ [bold]x[/bold]␛[" in session.screen_text()
             await session.shows(" [bold]x[/bold]␛[31m漢字")
             await session.press("ctrl+p", *"bold")
             await session.until(lambda: session.app.screen is not session.explorer)
@@ -340,3 +341,25 @@ class TestPaletteAndHelp:
                 assert expected in text
             await session.press("escape")
             assert session.app.screen is session.explorer
+
+
+class TestRemembered:
+    async def test_switches_inside_tabs_outlive_the_run(self) -> None:
+        async with explore(two_graphs().as_catalog, state=UiState(tab="diff", follow=False)) as session:
+            session.explorer.work.tab.query_one(DiffView).layout_mode = "unified"  # type: ignore[union-attr]
+            await session.pilot.pause()
+            state = session.app.state
+        async with explore(two_graphs().as_catalog, state=state) as session:
+            assert session.explorer.work.tab.query_one(DiffView).layout_mode == "unified"  # type: ignore[union-attr]
+
+    async def test_what_a_switch_cannot_be_is_left_out(self) -> None:
+        state = UiState(tab="diff", follow=False, options={"DiffView.layout_mode": "sideways"})
+        async with explore(two_graphs().as_catalog, state=state) as session:
+            assert session.explorer.work.tab.query_one(DiffView).layout_mode == "auto"  # type: ignore[union-attr]
+
+    async def test_theme_and_tab(self) -> None:
+        async with explore(two_graphs().as_catalog) as session:
+            session.app.theme = "nord"
+            await session.press("d")
+            assert session.app.state.theme == "nord"
+            assert session.app.state.tab == "diff"

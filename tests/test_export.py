@@ -143,7 +143,6 @@ def test_a_recorded_pick_path_cannot_reach_outside(cache: Path, output: Path) ->
     assert catalog.manifest is not None
     key = (chosen.wrapper_key, chosen.name)
     hostile = replace(catalog.manifest, evidence={key: replace(evidence, pick_path="../secret")})
-    place = open_catalog(cache)
-    vars(place)["manifest"] = hostile  # as if the folder had recorded facts
+    place = replace(open_catalog(cache), manifest=hostile)  # as if the folder had recorded facts
     export_bundle(place, output, [chosen])
     assert not [name for name in BundleStore(str(output)).files() if "secret" in name.path]

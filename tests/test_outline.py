@@ -8,6 +8,7 @@ import pytest
 from mkexplorer_widgets.outline import Cell, Outline, OutlineRow, fitted_widths, natural_widths
 from textual.app import App, ComposeResult
 from textual.message import Message
+from textual.strip import Strip
 
 
 def row(key: str, depth: int = 0, *texts: str, expandable: bool = False, expanded: bool = False) -> OutlineRow:
@@ -71,8 +72,8 @@ class TestColumns:
         assert fitted_widths([20, 10], 40) == [20, 10]
 
     def test_the_widest_shrink_first(self) -> None:
-        assert fitted_widths([30, 10, 4], 40) == [20, 10, 4]
-        assert fitted_widths([30, 28], 34) == [15, 15]
+        assert fitted_widths([30, 10, 4], 40) == [23, 10, 4]
+        assert fitted_widths([30, 28], 34) == [16, 16]
 
     def test_columns_never_vanish(self) -> None:
         assert fitted_widths([30, 28], 0) == [4, 4]
@@ -88,13 +89,13 @@ class TestDrawing:
         rows = [row("a", 0, "softmax", "16×16", "ok"), row("b", 1, "sum", "4×4096", "slow")]
         app = OutlineApp(rows)
         async with app.run_test(size=(40, 4)):
-            assert app.line(0) == "  softmax  16×16   ok"
-            assert app.line(1) == "   sum     4×4096  slow"
+            assert app.line(0) == "  softmax 16×16  ok"
+            assert app.line(1) == "   sum    4×4096 slow"
 
     async def test_a_cut_text_ends_in_an_ellipsis_and_the_last_column_stays(self) -> None:
         app = OutlineApp([row("a", 0, "a_very_long_name_of_a_fused_kernel", "4096×4096", "+38%")])
         async with app.run_test(size=(32, 4)):
-            assert app.line(0) == "  a_very…  4096×4096  +38%"
+            assert app.line(0) == "  a_very_l… 4096×4096 +38%"
 
     async def test_hostile_text_is_text(self) -> None:
         app = OutlineApp([row("a", 0, "[b]x[/]\x1b[31m\ty\nz"), row("b", 0, "漢" * 50), row("c", 0, "x" * 10_000)])
@@ -168,6 +169,21 @@ class TestMoving:
             assert app.said[-1] == ("selected", "a1")
             await pilot.click(Outline, offset=(10, 7))
             assert app.outline.cursor == 3
+
+    async def test_a_move_within_the_screen_draws_two_rows_only(self) -> None:
+        app = OutlineApp(numbered(100))
+        async with app.run_test(size=(30, 10)) as pilot:
+            await pilot.press("down")
+            drawn: list[int] = []
+            render_line = app.outline.render_line
+
+            def counted(y: int) -> Strip:
+                drawn.append(y)
+                return render_line(y)
+
+            app.outline.render_line = counted  # type: ignore[method-assign]  # to count
+            await pilot.press("down")
+            assert drawn == [1, 2]
 
 
 class TestNewRows:

@@ -7,7 +7,6 @@ from inspect import cleandoc
 from pathlib import Path
 
 import pytest
-from setuptools import find_packages
 
 from mkexplorer.cli import main
 from mkexplorer.report import as_json
@@ -21,7 +20,12 @@ def pyproject() -> dict[str, dict[str, dict[str, list[str]]]]:
 
 
 def test_every_package_is_installed(pyproject: dict[str, dict[str, dict[str, list[str]]]]) -> None:
-    found = find_packages(str(ROOT), include=["mkexplorer*"]) + find_packages(str(ROOT / "widgets"))
+    roots = ((ROOT, "mkexplorer"), (ROOT / "widgets", "mkexplorer_widgets"))
+    found = [
+        ".".join(file.parent.relative_to(root).parts)
+        for root, package in roots
+        for file in (root / package).rglob("__init__.py")
+    ]
     assert sorted(pyproject["tool"]["setuptools"]["packages"]) == sorted([*found, "mkexplorer._samples"])
 
 

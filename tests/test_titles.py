@@ -15,7 +15,7 @@ from tests.builders import multi_kernel, scalar, tensor
         ("prims.prepare_softmax_online aten.sub aten.exp aten._softmax", "softmax"),
         ("aten.view aten._to_copy aten.mul aten.amax aten.sub aten.div aten._softmax", "softmax"),
         ("aten.view aten._softmax_backward_data aten.div", "softmax backward"),
-        ("prims.prepare_softmax_online", "softmax statistics"),
+        ("prims.prepare_softmax_online", "softmax stats"),
         ("prims.prepare_softmax_online aten.sub aten._log_softmax", "log_softmax"),
         ("aten.nll_loss_forward aten.sub aten._log_softmax", "cross_entropy"),
         ("aten.native_layer_norm", "layer_norm"),

@@ -5,7 +5,7 @@ lines that are the same but for their numbers. What stays between two ties is sm
 so that ``tmp0 = tl.load(a)`` meets ``tmp0 = tl.load(b)`` and not whatever stands at the same height. A line
 that says next to nothing (blank, ``}``, ``ret;``) never ties anything; it only goes along with its neighbours.
 
-Work is bounded: a fixed number of passes over the lines, and a fixed number of line pairs compared.
+Work is bounded: by the depth of gaps within gaps, and by the number of line pairs compared.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ from itertools import pairwise
 # A gap of up to this many line pairs is aligned as a whole; all gaps together compare at most PAIR_BUDGET pairs.
 GAP_PAIRS = 10_000
 PAIR_BUDGET = 300_000
+# Gaps in gaps are looked into this deep.
+MAX_DEPTH = 4
 # Lines that share fewer of their words than this are not "the same line, changed".
 SIMILAR = 0.5
 # What a changed line can score at most against an equal one (for its words but for their numbers, and for the
@@ -32,8 +34,8 @@ _WORD = re.compile(r"\w+")
 _SAYS_SOMETHING = re.compile(r"\w(?:\W*\w){4}")
 
 Gap = tuple[int, int, int, int]
-Key = Callable[[int], Hashable]
-Pass = tuple[Key, Key]
+# The keys by which a pass ties some items of one side, one per item (a few less at the end); None never ties.
+Pass = Callable[[Sequence[str]], Sequence[Hashable]]
 Words = tuple[frozenset[str], frozenset[str]]
 
 
@@ -46,9 +48,9 @@ def never() -> bool:
 
 
 def partners(
-    left: Sequence[Hashable], right: Sequence[Hashable], passes: Sequence[Pass], cancelled: Callable[[], bool]
+    left: Sequence[str], right: Sequence[str], passes: Sequence[Pass], cancelled: Callable[[], bool]
 ) -> tuple[list[int], list[Gap]]:
-    """Tie equal items at the ends of each gap, then by each of ``passes``; None as a key never ties.
+    """Tie equal items at the ends of each gap, then by the keys of the first of ``passes`` that ties any; and again.
 
     Returns for each left item the right one it belongs to (-1: none), and the gaps that are left over.
     """
@@ -58,26 +60,34 @@ def partners(
     while work:
         if cancelled():
             raise DiffCancelled
-        gap, step = work.pop()
+        gap, depth = work.pop()
         gap = _tie_ends(left, right, partner, gap)
         l0, l1, r0, r1 = gap
         if l0 == l1 or r0 == r1:
             continue
-        if step == len(passes) or (l1 - l0) * (r1 - r0) <= GAP_PAIRS:
+        ties = [] if depth == MAX_DEPTH or _pairs_in(gap) <= GAP_PAIRS else _ties(left, right, gap, passes)
+        if not ties:
             rest.append(gap)
             continue
-        key_left, key_right = passes[step]
-        anchors = _anchors([key_left(i) for i in range(l0, l1)], [key_right(j) for j in range(r0, r1)])
-        ties = [(l0 + i, r0 + j) for i, j in anchors]
         for i, j in ties:
             partner[i] = j
         for (i, j), (next_i, next_j) in pairwise([(l0 - 1, r0 - 1), *ties, (l1, r1)]):
             if next_i - i > 1 and next_j - j > 1:
-                work.append(((i + 1, next_i, j + 1, next_j), step + 1))
+                work.append(((i + 1, next_i, j + 1, next_j), depth + 1))
     return partner, rest
 
 
-def _tie_ends(left: Sequence[Hashable], right: Sequence[Hashable], partner: list[int], gap: Gap) -> Gap:
+def _ties(left: Sequence[str], right: Sequence[str], gap: Gap, passes: Sequence[Pass]) -> list[tuple[int, int]]:
+    """What the first pass that ties anything in a gap ties."""
+    l0, l1, r0, r1 = gap
+    for keys in passes:
+        anchors = _anchors(keys(left[l0:l1]), keys(right[r0:r1]))
+        if anchors:
+            return [(l0 + i, r0 + j) for i, j in anchors]
+    return []
+
+
+def _tie_ends(left: Sequence[str], right: Sequence[str], partner: list[int], gap: Gap) -> Gap:
     l0, l1, r0, r1 = gap
     while l0 < l1 and r0 < r1 and left[l0] == right[r0]:
         partner[l0] = r0
@@ -88,7 +98,7 @@ def _tie_ends(left: Sequence[Hashable], right: Sequence[Hashable], partner: list
     return l0, l1, r0, r1
 
 
-def _anchors(left: list[Hashable], right: list[Hashable]) -> list[tuple[int, int]]:
+def _anchors(left: Sequence[Hashable], right: Sequence[Hashable]) -> list[tuple[int, int]]:
     """Keys that occur once on either side, as the longest chain that runs forward on both."""
     in_right = _single_places(right)
     common = [(i, in_right[key]) for key, i in _single_places(left).items() if key in in_right]
@@ -112,7 +122,7 @@ def _anchors(left: list[Hashable], right: list[Hashable]) -> list[tuple[int, int
     return chain[::-1]
 
 
-def _single_places(keys: list[Hashable]) -> dict[Hashable, int]:
+def _single_places(keys: Sequence[Hashable]) -> dict[Hashable, int]:
     places: dict[Hashable, int] = {}
     repeated = set()
     for index, key in enumerate(keys):
@@ -125,17 +135,55 @@ def _single_places(keys: list[Hashable]) -> dict[Hashable, int]:
     return places
 
 
+class _BareLines(dict[str, str | None]):
+    """A line without its indentation: the same statement, in a loop or not. None if it says next to nothing."""
+
+    def __missing__(self, line: str) -> str | None:
+        self[line] = bare = line.strip() if _SAYS_SOMETHING.search(line) else None
+        return bare
+
+
+class _Shapes(dict[str, str | None]):
+    """A line without its numbers: the same instruction on other registers. None if it says next to nothing."""
+
+    def __missing__(self, line: str) -> str | None:
+        self[line] = shape = _NUMBER.sub("0", line.strip()) if _SAYS_SOMETHING.search(line) else None
+        return shape
+
+
+class _LineWords(dict[str, Words]):
+    """The words of a line without their numbers, and as they are; none if the line says next to nothing."""
+
+    def __missing__(self, line: str) -> Words:
+        found = _WORD.findall(line) if _SAYS_SOMETHING.search(line) else []
+        self[line] = words = frozenset(_NUMBER.sub("0", word) for word in found), frozenset(found)
+        return words
+
+
+def _by_line(keys: dict[str, str | None]) -> Pass:
+    return lambda lines: [keys[line] for line in lines]
+
+
+def _by_run(keys: dict[str, str | None]) -> Pass:
+    """A line together with those after it; it has to say something itself."""
+
+    def runs(lines: Sequence[str]) -> list[Hashable]:
+        found = [keys[line] for line in lines]
+        shifted = (found[shift:] for shift in range(RUN))
+        return [run if run[0] else None for run in zip(*shifted, strict=False)]
+
+    return runs
+
+
 class LineAligner:
     """Aligns two lists of lines; ``partner`` holds for each left line its right one, or -1."""
 
     def __init__(self, left: Sequence[str], right: Sequence[str], cancelled: Callable[[], bool]) -> None:
         self._left, self._right = left, right
-        self._bare: dict[str, str | None] = {}
-        self._shapes: dict[str, str | None] = {}
-        self._words: dict[str, Words] = {}
-        lines, shapes = self._pass(self._bare_line), self._pass(self._shape)
-        runs, shape_runs = self._pass(self._run_of(self._bare_line)), self._pass(self._run_of(self._shape))
-        self.partner, gaps = partners(left, right, (lines, lines, runs, lines, shapes, shape_runs, shapes), cancelled)
+        self._words = _LineWords()
+        bare, shapes = _BareLines(), _Shapes()
+        lines, alike = _by_line(bare), _by_line(shapes)
+        self.partner, gaps = partners(left, right, (lines, _by_run(bare), alike, _by_run(shapes)), cancelled)
         budget = PAIR_BUDGET
         for gap in sorted(gaps, key=_pairs_in):
             budget -= _pairs_in(gap)
@@ -145,49 +193,14 @@ class LineAligner:
                 raise DiffCancelled
             self._align(gap)
 
-    def _pass(self, key: Callable[[Sequence[str], int], Hashable]) -> Pass:
-        return (lambda i: key(self._left, i)), (lambda j: key(self._right, j))
-
-    def _bare_line(self, lines: Sequence[str], index: int) -> str | None:
-        """A line without its indentation: the same statement, in a loop or not."""
-        line = lines[index]
-        if line not in self._bare:
-            self._bare[line] = line.strip() if _SAYS_SOMETHING.search(line) else None
-        return self._bare[line]
-
-    def _shape(self, lines: Sequence[str], index: int) -> str | None:
-        """A line without its numbers: the same instruction on other registers."""
-        line = lines[index]
-        if line not in self._shapes:
-            bare = self._bare_line(lines, index)
-            self._shapes[line] = bare and _NUMBER.sub("0", bare)
-        return self._shapes[line]
-
-    @staticmethod
-    def _run_of(key: Callable[[Sequence[str], int], str | None]) -> Callable[[Sequence[str], int], Hashable]:
-        def run(lines: Sequence[str], index: int) -> Hashable:
-            keys = [key(lines, at) for at in range(index, min(index + RUN, len(lines)))]
-            return tuple(keys) if keys[0] else None
-
-        return run
-
-    def _words_of(self, line: str) -> Words:
-        """The words of a line without their numbers, and as they are; none if the line says next to nothing."""
-        words = self._words.get(line)
-        if words is None:
-            found = _WORD.findall(line) if _SAYS_SOMETHING.search(line) else []
-            words = frozenset(_NUMBER.sub("0", word) for word in found), frozenset(found)
-            self._words[line] = words
-        return words
-
     def _align(self, gap: Gap) -> None:
         """The pairing of a gap's lines, forward on both sides, with the highest sum of scores."""
         l0, l1, r0, r1 = gap
-        right = [(line, self._words_of(line)) for line in self._right[r0:r1]]
+        right = [(line, self._words[line]) for line in self._right[r0:r1]]
         best = [0.0] * (len(right) + 1)
         steps = []
         for line in self._left[l0:l1]:
-            best, row = _best_row(line, self._words_of(line), right, best)
+            best, row = _best_row(line, self._words[line], right, best)
             steps.append(row)
         i, j = l1 - l0, r1 - r0
         end = l1, r1

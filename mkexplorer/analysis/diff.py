@@ -9,11 +9,23 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from mkexplorer.analysis.alignment import DiffCancelled, Gap, LineAligner, never, partners
 
-__all__ = ["Change", "DiffCancelled", "Row", "diff_lines", "split_rows", "unified_rows", "unified_text", "word_marks"]
+__all__ = [
+    "Change",
+    "DiffCancelled",
+    "Row",
+    "Totals",
+    "diff_lines",
+    "split_rows",
+    "totals",
+    "unified_lines",
+    "unified_rows",
+    "unified_text",
+    "word_marks",
+]
 
 Span = tuple[int, int]
 
@@ -35,8 +47,7 @@ class Change:
     right: range
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """One line on screen. ``left`` and ``right`` are the lines it shows.
 
     A ``change`` shows a line and what became of it; ``beside`` is a deleted line that merely shares its row with an
@@ -165,8 +176,7 @@ def _indent(line: str) -> int:
 
 
 def _token_partners(a: list[str], b: list[str]) -> list[int]:
-    tokens = a.__getitem__, b.__getitem__
-    partner, gaps = partners(a, b, (tokens, tokens, tokens), never)
+    partner, gaps = partners(a, b, (list,), never)
     for l0, l1, r0, r1 in gaps:
         if _is_small((l0, l1, r0, r1)):
             for block in SequenceMatcher(None, a[l0:l1], b[r0:r1], autojunk=False).get_matching_blocks():
@@ -186,7 +196,7 @@ def _spans(tokens: Iterable[str], common: Iterable[bool]) -> list[Span]:
     reach = -1
     for token, same in zip(tokens, common, strict=True):
         end = start + len(token)
-        if same and not token.isspace():
+        if same and token.strip():
             reach = -1
         elif not same and reach >= 0:
             spans[-1] = spans[-1][0], end
@@ -197,11 +207,41 @@ def _spans(tokens: Iterable[str], common: Iterable[bool]) -> list[Span]:
     return spans
 
 
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """Lines of left that went or changed, lines of right that came or changed, and stretches of them."""
+
+    removed: int
+    added: int
+    hunks: int
+
+
+def totals(changes: Sequence[Change]) -> Totals:
+    changed = [change for change in changes if change.op != "equal"]
+    starts = (index == 0 or changes[index - 1].op == "equal" for index in range(len(changes)))
+    return Totals(
+        removed=sum(len(change.left) for change in changed),
+        added=sum(len(change.right) for change in changed),
+        hunks=sum(start and change.op != "equal" for start, change in zip(starts, changes, strict=True)),
+    )
+
+
 def unified_text(
     left: Sequence[str], right: Sequence[str], name_left: str, name_right: str, context: int = 3
 ) -> Iterator[str]:
     """The lines of a unified diff, without line ends; none if the texts are equal."""
-    changes = diff_lines(left, right)
+    yield from unified_lines(diff_lines(left, right), left, right, name_left, name_right, context)
+
+
+def unified_lines(
+    changes: Sequence[Change],
+    left: Sequence[str],
+    right: Sequence[str],
+    name_left: str,
+    name_right: str,
+    context: int = 3,
+) -> Iterator[str]:
+    """``unified_text`` for changes that are known."""
     if all(change.op == "equal" for change in changes):
         return
     yield f"--- {name_left}"

@@ -83,7 +83,7 @@ def even_out(text: str, language: str) -> str:
     def number(match: re.Match[str]) -> str:
         name, family = match[0], _family(match)
         if name not in given:
-            given[name] = _numbered(family, counts[family])
+            given[name] = _numbered(match, counts[family])
             counts[family] += 1
         return given[name]
 
@@ -139,7 +139,7 @@ def _renamed(
         if old not in new_names:
             new = old
             while new in taken:
-                new = _numbered(family, free.setdefault(family, 0))
+                new = _numbered(match, free.setdefault(family, 0))
                 free[family] += 1
             taken.add(new)
             new_names[old] = new
@@ -169,8 +169,10 @@ def _matching(votes: Counter[tuple[str, str]]) -> dict[str, str]:
     return new_names
 
 
-def _numbered(family: str, number: int) -> str:
-    return f"{family}_{number}" if family[-1:].isdigit() else f"{family}{number}"
+def _numbered(match: re.Match[str], number: int) -> str:
+    """Another name of the same family."""
+    between = "_" if match.lastgroup == "named" else ""
+    return f"{_family(match)}{between}{number}"
 
 
 def _family(match: re.Match[str]) -> str:

@@ -20,6 +20,7 @@ from .model import (
     Evidence,
     KernelMetadata,
     MultiKernel,
+    Origin,
     Place,
     PlaceKind,
     Severity,
@@ -35,6 +36,7 @@ from .wrapper_parser import ID_LETTERS, parse_wrapper
 # Places of one of these kinds are small or change as a whole: remembering their files would not pay.
 _NOT_INDEXED = (PlaceKind.BUNDLE, PlaceKind.WRAPPER)
 _CANDIDATES_SHOWN = 6
+_TEXTS_KEPT = 16
 
 
 def open_catalog(place: str | Path | None = None) -> Catalog:
@@ -49,16 +51,20 @@ def open_catalog(place: str | Path | None = None) -> Catalog:
     files = _read_files(store, found, remembered)
     if found.kind not in _NOT_INDEXED:
         _remember(found, remembered, files)
-    return Catalog(found, store, files)
+    return Catalog(found, store, files, _manifest(store))
 
 
 @dataclass(frozen=True, eq=False)
 class Catalog:
-    """All that one place holds. ``files`` is what was parsed, by path relative to the place."""
+    """All that one place holds. ``files`` is what was parsed, by path relative to the place.
+
+    ``manifest`` is what a bundle says about itself; None for any other place.
+    """
 
     place: Place
     store: Store
     files: Mapping[str, ParsedFile]
+    manifest: Manifest | None
 
     @cached_property
     def wrappers(self) -> tuple[Wrapper, ...]:
@@ -112,7 +118,15 @@ class Catalog:
 
     def wrapper_text(self, wrapper: Wrapper) -> str:
         """The generated module; raises `PlaceError` if it has vanished meanwhile."""
-        return read_wrapper(self.store, self.place, wrapper.origin)
+        text = self._texts.get(wrapper.origin)
+        if text is None:
+            text = read_wrapper(self.store, self.place, wrapper.origin)
+            if wrapper.origin.ordinal is None:
+                return text
+            while len(self._texts) >= _TEXTS_KEPT:
+                self._texts.pop(next(iter(self._texts)), None)
+            self._texts[wrapper.origin] = text
+        return text
 
     def source(self, multi_kernel: MultiKernel, sub_kernel: SubKernel) -> str:
         """The Triton source of a sub-kernel as it stands in the wrapper; empty where the wrapper does not define it."""
@@ -152,18 +166,13 @@ class Catalog:
             return None
         return self.manifest.evidence.get((multi_kernel.wrapper_key, multi_kernel.name))
 
-    @cached_property
-    def manifest(self) -> Manifest | None:
-        """What a bundle says about itself; None for any other place."""
-        return read_manifest(self.store) if isinstance(self.store, BundleStore) else None
-
     def refresh(self) -> Catalog:
         """The place as it is now; this same catalog if nothing changed, else one that shares what did not."""
         store = open_store(self.place)
         files = _read_files(store, self.place, self.files)
         if files == self.files and store.problems == self.store.problems:
             return self
-        return Catalog(self.place, store, files)
+        return Catalog(self.place, store, files, _manifest(store))
 
     @cached_property
     def _by_key(self) -> Mapping[str, Wrapper]:
@@ -172,6 +181,15 @@ class Catalog:
     @cached_property
     def _artifacts(self) -> ArtifactIndex:
         return ArtifactIndex(self.store)
+
+    @cached_property
+    def _texts(self) -> dict[Origin, str]:
+        """The texts read last: finding one in a log of hundreds of megabytes again would take seconds."""
+        return {}
+
+
+def _manifest(store: Store) -> Manifest | None:
+    return read_manifest(store) if isinstance(store, BundleStore) else None
 
 
 def _read_files(store: Store, place: Place, known: Mapping[str, ParsedFile]) -> dict[str, ParsedFile]:

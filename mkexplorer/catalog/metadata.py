@@ -14,6 +14,7 @@ _JIT = re.compile(r"^@triton\.jit", re.MULTILINE)
 _LONGEST = 1_000_000
 # Keywords that have a field of their own in KernelMetadata.
 _SHOWN = frozenset({"signature", "device", "num_load", "num_store", "num_reduction", "mutated_arg_names"})
+_SHOWN |= {"persistent_reduction", "grid_type"}
 
 _Value = str | int | float | bool | None | list["_Value"] | dict["str | int", "_Value"]
 

@@ -17,6 +17,7 @@ from .model import Origin, Place, PlaceKind
 from .store import READ_LIMIT, Store
 
 _MARKERS = (b"async_compile.multi_kernel(", b"async_compile.size_hint_multi_kernel(")
+_MARKER = re.compile(b"|".join(map(re.escape, _MARKERS)))
 
 # A JIT cpp-wrapper module starts with the code that tunes its kernels, in a string ('"""' in 2.6, then 'r"""').
 _TUNING_BLOCK = re.compile(r'\s*r?"""\nCompile-time auto-tuning block: ?\n')
@@ -113,18 +114,12 @@ def _generated_python(text: str) -> str:
 
 def _strings_of_pickle(data: bytes) -> Iterator[bytes]:
     """The strings of a pickle (protocol 1 and later) that hold a marker, cut at the length that stands before each."""
-    start = 0
-    while (marker := _next_marker(data, start)) >= 0:
-        string = _string_around(data, start, marker)
-        if string is None:
-            start = marker + 1
-            continue
-        start = string.stop
-        yield data[string.start : string.stop]
-
-
-def _next_marker(data: bytes, start: int) -> int:
-    return min((at for marker in _MARKERS if (at := data.find(marker, start)) >= 0), default=-1)
+    done = 0
+    while marker := _MARKER.search(data, done):
+        string = _string_around(data, done, marker.start())
+        if string is not None:
+            yield data[string.start : string.stop]
+        done = string.stop if string is not None else marker.end()
 
 
 def _string_around(data: bytes, first: int, marker: int) -> range | None:

@@ -30,7 +30,7 @@ def _open(given: Given) -> int:
         return _list(given)
     from mkexplorer.tui.app import run as run_app
 
-    return run_app(given.place, sample=given.sample)
+    return run_app(given.place, sample=given.sample, theme=given.theme, follow=given.follow)
 
 
 def _list(given: Given) -> int:

@@ -58,6 +58,8 @@ class Given:
     output: str = ""
     only: tuple[str, ...] = ()
     shell: str = ""
+    theme: str | None = None
+    follow: bool | None = None
 
 
 def parse(arguments: Sequence[str]) -> Given:
@@ -69,10 +71,11 @@ def parse(arguments: Sequence[str]) -> Given:
         known = re.findall(r"--[a-z]+", command.format_help())
         command.error(f"unknown argument: {unknown[0]}{did_you_mean(unknown[0], known)}")
     fields = {name: value for name, value in vars(values).items() if value is not None}
-    if "positional_place" in fields:
-        if "place" in fields or fields.get("sample"):
-            command.error("PLACE was given twice: by itself, and with --place or --sample")
-        fields["place"] = fields.pop("positional_place")
+    places = [fields.pop(name) for name in ("positional_place", "place") if name in fields]
+    if len(places) + fields["sample"] > 1:
+        command.error("PLACE was given twice: by itself, with --place, or as --sample")
+    if places:
+        fields["place"] = places[0]
     for name in ("targets", "only"):
         if name in fields:
             fields[name] = tuple(fields[name])
@@ -100,6 +103,7 @@ def make_parser() -> tuple[argparse.ArgumentParser, Mapping[str, argparse.Argume
         allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=f"mkexplorer {__version__}")
+    _add_sample(parser, default=False)
     _add_common(parser, default=None)
     commands = parser.add_subparsers(
         title="commands", prog="mkexplorer", metavar="COMMAND", dest="command", required=True
@@ -138,7 +142,7 @@ def _with_command(words: list[str]) -> list[str]:
     position = 0
     while position < len(words):
         word = words[position]
-        if word == "--debug" or word.startswith("--color="):
+        if word in ("--debug", "--sample") or word.startswith("--color="):
             position += 1
         elif word == "--color":
             position += 2
@@ -162,10 +166,14 @@ def _add_common(parser: argparse.ArgumentParser, default: object) -> None:
     parser.add_argument("--debug", action="store_true", default=debug, help="show where in the program an error arose")
 
 
+def _add_sample(parser: argparse.ArgumentParser, default: object) -> None:
+    text = "look into the sample, recorded on an H100"
+    parser.add_argument("--sample", action="store_true", default=default, help=text)
+
+
 def _add_place(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_mutually_exclusive_group()
-    group.add_argument("--place", metavar="PLACE", help="what to look into (default: the cache directory of torch)")
-    group.add_argument("--sample", action="store_true", help="look into the sample, recorded on an H100")
+    parser.add_argument("--place", metavar="PLACE", help="what to look into (default: the cache directory of torch)")
+    _add_sample(parser, default=argparse.SUPPRESS)
 
 
 def _add_positional_place(parser: argparse.ArgumentParser) -> None:
@@ -186,6 +194,10 @@ def _add_stage(parser: argparse.ArgumentParser) -> None:
 def _open(parser: argparse.ArgumentParser) -> None:
     _add_positional_place(parser)
     _add_place(parser)
+    parser.add_argument("--theme", metavar="NAME", help="colours of the app, as its palette names them")
+    parser.add_argument(
+        "--follow", action=argparse.BooleanOptionalAction, help="show what is compiled meanwhile, or stay as it was"
+    )
 
 
 def _list(parser: argparse.ArgumentParser) -> None:

@@ -78,6 +78,8 @@ _OPERATION = 1
 def table(graphs: Iterable[GraphRow], look: Look) -> Iterator[str]:
     """One line for each multi-kernel under a line of headings; a column that is empty all the way is left out."""
     rows = [_cells(row) for graph in graphs for row in graph.rows]
+    if not rows:
+        return
     used = [any(cell.text for cell in column) for column in zip(*rows, strict=True)]
     lines = [list(compress(line, used)) for line in (_HEADINGS, *rows)]
     widths = _fit([max(map(cell_width, column)) for column in _columns(lines)], look.width)

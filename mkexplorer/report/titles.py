@@ -47,7 +47,7 @@ _RECIPES = (
     _recipe("softmax backward", "_softmax_backward_data", f"{_SOFTMAX_PARTS} _softmax"),
     _recipe("log_softmax", "_log_softmax", _SOFTMAX_PARTS),
     _recipe("softmax", "_softmax", _SOFTMAX_PARTS),
-    _recipe("softmax statistics", "prepare_softmax_online", "amax sub exp sum"),
+    _recipe("softmax stats", "prepare_softmax_online", "amax sub exp sum"),
     _recipe("layer_norm backward", "native_layer_norm_backward", f"{_NORM_PARTS} native_layer_norm"),
     _recipe("layer_norm", "native_layer_norm", _NORM_PARTS),
     _recipe("group_norm backward", "native_group_norm_backward", f"{_NORM_PARTS} native_group_norm"),

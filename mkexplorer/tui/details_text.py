@@ -20,11 +20,11 @@ from mkexplorer_widgets.plain_text import visible
 
 LABEL_WIDTH = 18
 NARROWEST_COLUMN = 22
-LEAST_WIDTH = 40
+LEAST_WIDTH = 56
 WIDEST_BAR = 40
 
 _HEADING = "bold $text-primary"
-_MUTED = "$text-muted"
+_MUTED = "$foreground 60%"
 _DIFFERENT = "bold $text-warning"
 _EIGHTHS = " ▏▎▍▌▋▊▉█"
 

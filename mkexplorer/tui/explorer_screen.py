@@ -23,7 +23,7 @@ from mkexplorer.tui.kernel_list import KernelList
 from mkexplorer.tui.messages import EditRequested, Failed, OpenEditor
 from mkexplorer.tui.selection import Selection
 from mkexplorer.tui.state import UiState
-from mkexplorer.tui.tabs import TABS
+from mkexplorer.tui.tabs import TABS, TabSpec
 from mkexplorer.tui.work_area import WorkArea
 from mkexplorer_widgets.plain_text import visible
 from mkexplorer_widgets.splitter import Splitter
@@ -41,6 +41,12 @@ def _binding(key: str, action: str, description: str, tooltip: str, show: bool =
     return Binding(key, action, description, show=show, id=f"explorer.{key.partition(',')[0]}", tooltip=tooltip)
 
 
+def _tab_binding(number: int, spec: TabSpec) -> Binding:
+    is_diff = spec.name == "diff"
+    key = f"d,{number}" if is_diff else str(number)
+    return _binding(key, f"tab({spec.name!r})", spec.title, spec.tooltip, show=is_diff)
+
+
 class ExplorerScreen(Screen[None]):
     """List on the left (above, below 100 columns), tabs on the right."""
 
@@ -51,14 +57,10 @@ class ExplorerScreen(Screen[None]):
     BINDINGS: ClassVar[list[BindingType]] = [
         _binding("slash", "filter", "Filter", "Type words; the list shows what holds them all", show=True),
         _binding("s", "sort", "Sort", "Next order: graph, operation, size, time, regret", show=True),
-        _binding("d", "tab('diff')", "Diff", "Compare this sub-kernel with the marked one or its sibling", show=True),
         _binding("m", "mark", "Mark", "Remember this sub-kernel, to compare another one with it", show=True),
         _binding("y", "copy", "Copy", "Copy what the tab shows, or the id", show=True),
         _binding("e", "edit", "Edit", "Open the file in $VISUAL or $EDITOR", show=True),
-        *(
-            _binding(str(at), f"tab({spec.name!r})", spec.title, f"Show the tab {spec.title}")
-            for at, spec in enumerate(TABS, start=1)
-        ),
+        *(_tab_binding(at, spec) for at, spec in enumerate(TABS, start=1)),
         _binding("f", "follow", "Follow", "Watch the place while a program compiles, or stop watching"),
         _binding("plus,equals_sign,ctrl+right", "divide(1)", "Wider list", "Move the divider right or down"),
         _binding("minus,ctrl+left", "divide(-1)", "Narrower list", "Move the divider left or up"),
@@ -74,6 +76,8 @@ class ExplorerScreen(Screen[None]):
         self._opener = opener
         self._reader: CatalogReader | None = None
         self._state = state
+        self.kernels = KernelList(_order(state.sort))
+        self.work = WorkArea(state.tab, state.options)
         self._catalog: Catalog | None = None
         self._graphs: tuple[rows.GraphRow, ...] = ()
         self._facts = HeaderFacts(place)
@@ -85,9 +89,9 @@ class ExplorerScreen(Screen[None]):
     def compose(self) -> ComposeResult:
         yield Static(id="header")
         with Container(id="panes"):
-            yield KernelList(_order(self._state.sort))
+            yield self.kernels
             yield Splitter()
-            yield WorkArea(self._state.tab)
+            yield self.work
         yield VerticalScroll(Static(id="sheet-text"), id="sheet")
         yield Footer(compact=True)
 
@@ -101,17 +105,9 @@ class ExplorerScreen(Screen[None]):
             self._reader.stop()
 
     @property
-    def kernels(self) -> KernelList:
-        return self.query_one(KernelList)
-
-    @property
-    def work(self) -> WorkArea:
-        return self.query_one(WorkArea)
-
-    @property
     def state(self) -> UiState:
         """What to remember for the next run."""
-        return self._state
+        return replace(self._state, options=self.work.options)
 
     @property
     def _stacked(self) -> bool:
@@ -172,6 +168,7 @@ class ExplorerScreen(Screen[None]):
         self._keep_mark()
         self.kernels.show(event.graphs)
         self._show_empty_or_list()
+        self.refresh_bindings()
 
     def _show_empty_or_list(self) -> None:
         assert self._catalog is not None
@@ -217,7 +214,6 @@ class ExplorerScreen(Screen[None]):
         self._selection_timer = None
         if self._catalog is not None:
             self.work.selection = Selection(self._catalog, *self.kernels.current, self._mark)
-        self.refresh_bindings()
 
     def on_kernel_list_opened(self, event: KernelList.Opened) -> None:
         event.stop()

@@ -22,7 +22,7 @@ _SIGNS = (
     ("◆ marked", "marked with m, to be compared with another"),
 )
 _WORDS = (
-    ("multi-kernel", "one operation with several equivalent sub-kernels; one is chosen at run time"),
+    ("multi-kernel", "one operation, several equivalent sub-kernels; one is chosen"),
     ("looped", "reads a row in blocks, in a loop"),
     ("persistent", "holds a whole row at once"),
     ("cooperative", "several blocks share one row"),

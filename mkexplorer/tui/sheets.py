@@ -55,7 +55,7 @@ def diagnostics_content(diagnostics: Sequence[Diagnostic]) -> Content:
         parts.append(Content.styled(f"{found.severity.value}  ", tone) + Content.styled(visible(where), "bold"))
         parts.append(Content(f"  {visible(found.message)}"))
         if found.advice:
-            parts.append(Content.styled(f"  {visible(found.advice)}", "$text-muted"))
+            parts.append(Content.styled(f"  {visible(found.advice)}", "$foreground 60%"))
         parts.append(Content(""))
     return Content("\n").join(parts)
 

@@ -9,22 +9,24 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+Option = bool | int | float | str
+
 
 @dataclass(frozen=True, slots=True)
 class UiState:
     """``ratio`` and ``stacked_ratio`` are the list's part of the width, or of the height where panes stack.
 
-    ``options`` are switches of tabs (wrap, layout), by ``tab.name``.
+    ``options`` are switches inside tabs, by ``widget.attribute`` (`work_area.REMEMBERED`).
     """
 
     theme: str = "textual-dark"
-    ratio: float = 0.42
+    ratio: float = 0.44
     stacked_ratio: float = 0.4
     sidebar: bool = True
     tab: str = "source"
     sort: str = ""
     follow: bool = True
-    options: dict[str, bool | int | float | str] = field(default_factory=dict)
+    options: dict[str, Option] = field(default_factory=dict)
 
 
 def state_path() -> Path:
@@ -72,5 +74,5 @@ def _checked(stored: dict[str, Any]) -> UiState:
         if not 0.1 <= usable.get(name, 0.5) <= 0.9:
             del usable[name]
     options = usable.get("options", {})
-    usable["options"] = {name: value for name, value in options.items() if isinstance(value, bool | int | float | str)}
+    usable["options"] = {name: value for name, value in options.items() if isinstance(value, Option)}
     return UiState(**usable)

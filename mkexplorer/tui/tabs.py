@@ -22,6 +22,7 @@ class Tab(Protocol):
 class TabSpec:
     name: str
     title: str
+    tooltip: str
     module: str
     class_name: str
 
@@ -29,4 +30,8 @@ class TabSpec:
         return cast(Widget, getattr(import_module(self.module), self.class_name)())
 
 
-TABS = (TabSpec("details", "Details", "mkexplorer.tui.details_tab", "DetailsTab"),)
+TABS = (
+    TabSpec("diff", "Diff", "Compare with the marked or another sub-kernel", "mkexplorer.tui.diff_tab", "DiffTab"),
+    TabSpec("ir", "IR", "What Triton made of it: TTIR to SASS", "mkexplorer.tui.ir_tab", "IrTab"),
+    TabSpec("details", "Details", "Everything known, and from where", "mkexplorer.tui.details_tab", "DetailsTab"),
+)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import cast
 
 from textual.app import ComposeResult
@@ -12,8 +14,15 @@ from textual.reactive import reactive
 from textual.widget import Widget
 
 from mkexplorer.tui.selection import Selection
+from mkexplorer.tui.state import Option
 from mkexplorer.tui.tab_bar import TabBar
 from mkexplorer.tui.tabs import TABS, Tab
+
+# Switches inside tabs that outlive the run: the widget that has it, its attribute, and what that can be.
+REMEMBERED: tuple[tuple[str, str, tuple[Option, ...]], ...] = (
+    ("CodeView", "wrap", (False, True)),
+    ("DiffView", "layout_mode", ("auto", "split", "unified")),
+)
 
 
 class WorkArea(Vertical):
@@ -27,8 +36,9 @@ class WorkArea(Vertical):
 
         name: str
 
-    def __init__(self, tab: str) -> None:
+    def __init__(self, tab: str, options: Mapping[str, Option]) -> None:
         super().__init__(id="work")
+        self.options = dict(options)
         self._tabs: dict[str, Widget] = {}
         names = [spec.name for spec in TABS]
         self._shown = tab if tab in names else names[0]
@@ -57,10 +67,19 @@ class WorkArea(Vertical):
         if name not in self._tabs:
             self._tabs[name] = TABS[at].build()
             await self.query_one("#tab").mount(self._tabs[name])
+            self._recall_options(self._tabs[name])
         for other, tab in self._tabs.items():
             tab.display = other == name
         self._hand_down()
         self.post_message(self.Shown(name))
+
+    def _recall_options(self, tab: Widget) -> None:
+        for widget_name, attribute, values in REMEMBERED:
+            name = f"{widget_name}.{attribute}"
+            for widget in tab.query(widget_name):
+                if self.options.get(name) in values:
+                    setattr(widget, attribute, self.options[name])
+                self.watch(widget, attribute, partial(self.options.__setitem__, name), init=False)
 
     def watch_selection(self) -> None:
         self._hand_down()

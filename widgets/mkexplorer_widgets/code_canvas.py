@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from itertools import repeat
 
 from rich.segment import Segment
+from textual import events
 from textual.cache import LRUCache
 from textual.geometry import Region, Size
 from textual.reactive import reactive
@@ -77,6 +78,7 @@ class CodeCanvas(ScrollView):
         self._matches = Matches()
         self._palette: Palette | None = None
         self._strips: LRUCache[tuple[object, ...], Strip] = LRUCache(_KEPT_STRIPS)
+        self._laid_out_height = 0
         self._is_painting = False
         self._idle_work: Worker[None] | None = None
 
@@ -90,6 +92,11 @@ class CodeCanvas(ScrollView):
     def gutter_width(self) -> int:
         """The line numbers and a blank on each side."""
         return len(str(max(1, self.document.last_number))) + 2
+
+    @property
+    def _widest(self) -> int:
+        """The cells of the widest line that is measured, with its number."""
+        return self.gutter_width + max(self._widths, default=0)
 
     @property
     def text_width(self) -> int:
@@ -108,9 +115,11 @@ class CodeCanvas(ScrollView):
 
     def _set_document(self, document: CodeDocument, top: int, left: int) -> None:
         """Draw another document, with line ``top`` and cell ``left`` in the corner."""
+        if self._idle_work is not None:
+            self._idle_work.cancel()
+            self._idle_work = None
         self._text = ColouredText(document)
         self._widths = array("L", line_widths(document.lines[: min(_MEASURED_AT_ONCE, len(document.lines))]))
-        self._idle_work = None
         self._lay_out(top, left)
 
     def _lay_out(self, top: int, left: int) -> None:
@@ -121,19 +130,35 @@ class CodeCanvas(ScrollView):
         if self.wrap:  # a line that is not measured yet gets one row
             widths = [*self._widths, *repeat(0, len(lines) - len(self._widths))]
             self._rows = WrappedRows(lines, widths, self.text_width)
-        widest = 0 if self.wrap else self.gutter_width + max(self._widths, default=0)
-        self.virtual_size = Size(widest, self._rows.count)
+        self.virtual_size = Size(0 if self.wrap else self._widest, self._rows.count)
         self.scroll_to(left, self._rows.first_row(top) if lines else 0, animate=False, immediate=True)
         self.refresh()
         self._work_soon()
 
     def watch_wrap(self) -> None:
-        self._lay_out(self.lines_seen()[0], 0)
+        first, last = self.lines_seen()
+        self._lay_out(first, 0)
+        if first <= self._cursor <= last:
+            self._reveal(self._rows.first_row(self._cursor))
 
-    def on_resize(self) -> None:
+    def on_resize(self, event: events.Resize) -> None:
         if self.wrap:
             self._lay_out(self.lines_seen()[0], 0)
+        if event.size.height != self._laid_out_height:
+            self._laid_out_height = event.size.height
+            self._reveal(self._rows.first_row(self._cursor) if self.document.lines else 0)
         self._work_soon()
+
+    def _reveal(self, row: int) -> None:
+        """Scroll so that a row is seen: by as little as it takes, or a third down the screen if it is far off."""
+        top, height = self.scroll_offset.y, self.page_height
+        if top <= row < top + height:
+            return
+        if not top - height <= row < top + 2 * height:
+            new_top = row - height // 3
+        else:
+            new_top = row if row < top else row - height + 1
+        self.scroll_to(y=max(0, new_top), animate=False, immediate=True)
 
     def watch_scroll_y(self, old_value: float, new_value: float) -> None:
         super().watch_scroll_y(old_value, new_value)
@@ -165,7 +190,7 @@ class CodeCanvas(ScrollView):
                 self._refresh_lines(block * highlight.BLOCK, (block + 1) * highlight.BLOCK - 1)
             elif (measured := len(self._widths)) < len(lines):
                 self._widths.extend(line_widths(lines[measured : measured + _MEASURED_BATCH]))
-                if len(self._widths) == len(lines):
+                if len(self._widths) == len(lines) and (self.wrap or self._widest > self.virtual_size.width):
                     self._lay_out(self.lines_seen()[0], self.scroll_offset.x)
             else:
                 return

@@ -24,16 +24,19 @@ class CodeDocument:
     """``lines`` as they are, without line ends; ``language`` is one of `lexers.LANGUAGES`.
 
     ``first_number`` is the number of the first line, for a piece of a longer text. A view keeps cursor and scroll
-    for each ``key``, so that a text that is shown again stands where it stood.
+    for each ``key``, so that a text that is shown again stands where it stood; the first time, line ``start`` (from
+    0) is at the top.
     """
 
     lines: Sequence[str]
     language: str = "text"
     first_number: int = 1
     key: Hashable = None
+    start: int = 0
 
     @classmethod
     def of_text(cls, text: str, language: str, first_number: int = 1, key: Hashable = None) -> CodeDocument:
+        """The document of a text; its lines are split no sooner than they are needed."""
         return cls(TextLines(text), language, first_number, key)
 
     @property
@@ -54,7 +57,9 @@ class TextLines(Sequence[str]):
     @cached_property
     def _all(self) -> tuple[str, ...]:
         # A tuple of strings, unlike a list, is nothing that the garbage collector walks through time and again.
-        return tuple(plain_text.split_lines(self._text))
+        lines = tuple(self._text.split("\n")[: self._count])
+        self._text = ""
+        return lines
 
     def __len__(self) -> int:
         return self._count
@@ -115,7 +120,7 @@ class ShownLine:
             length = len(self.text)
             return Piece(0, min(first_cell, length), min(end_cell, length), 0)
         edges, last = self._edges, len(self._edges) - 1
-        start = bisect_right(edges, first_cell) - 1
+        start = bisect_right(edges, first_cell) - 1 if first_cell > 0 else 0
         if edges[start] < first_cell and start < last:  # in the middle of a wide character: begin after it
             start += 1
         end = max(bisect_right(edges, end_cell) - 1, start)

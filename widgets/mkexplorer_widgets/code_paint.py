@@ -79,9 +79,8 @@ class Palette:
 
     @classmethod
     def of_view(cls, view: Widget) -> Palette:
-        def style(*components: str, partial: bool = False) -> RichStyle:
-            names = (f"code-view--{component}" for component in components)
-            return view.get_visual_style(*names, partial=partial).rich_style
+        def style(*components: str) -> RichStyle:
+            return view.get_visual_style(*(f"code-view--{component}" for component in components)).rich_style
 
         return cls(
             tokens=token_styles(view),
@@ -89,8 +88,8 @@ class Palette:
             cursor=style("cursor"),
             gutter=style("gutter"),
             cursor_gutter=style("cursor", "cursor-gutter"),
-            match=style("match", partial=True),
-            current_match=style("current-match", partial=True),
+            match=style("match"),
+            current_match=style("current-match"),
             selection=view.selection_style,
         )
 

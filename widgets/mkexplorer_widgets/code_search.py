@@ -26,7 +26,7 @@ _BATCH = 256
 
 
 class SearchError(Exception):
-    """The query cannot be searched for; the text says why, and what to do."""
+    """The query cannot be searched for; the text says why, in a few words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,18 +108,18 @@ async def _find_regex(lines: Sequence[str], query: Query) -> list[Match]:
             stderr=asyncio.subprocess.DEVNULL,
         )
     except OSError as error:
-        raise SearchError(f"Regular expressions need a second Python process: {error}. Search plain text.") from error
+        raise SearchError(f"no process to search with: {error}") from error
     try:
         output, _ = await asyncio.wait_for(process.communicate(text), TIME_LIMIT_S)
     except TimeoutError:
-        raise SearchError("This expression takes too long. Make it simpler, or search plain text.") from None
+        raise SearchError("takes too long: make it simpler") from None
     finally:
         if process.returncode is None:
             process.kill()
             await process.wait()
     if process.returncode != 0:
-        raise SearchError(f"The search stopped with exit status {process.returncode}. Make the expression simpler.")
+        raise SearchError(f"stopped with exit status {process.returncode}: make it simpler")
     answer = json.loads(output)
     if "error" in answer:
-        raise SearchError(f"Not a regular expression: {answer['error']}.")
+        raise SearchError(f"not an expression: {answer['error']}")
     return [(line, start, end) for line, start, end in answer["matches"]]

@@ -79,10 +79,10 @@ class CodeView(CodeCanvas, can_focus=True):
         return self.document.lines[self._cursor] if self.document.lines else ""
 
     def show(self, document: CodeDocument) -> None:
-        """Show a document: where it stood if one with its key was shown before, else from its start."""
+        """Show a document: where it stood if one with its key was shown before, else from its ``start``."""
         self._positions[self.document.key] = (self._cursor, self.lines_seen()[0], self.scroll_offset.x)
         known = None if document.key is None else self._positions.get(document.key)
-        cursor, top, left = known or (0, 0, 0)
+        cursor, top, left = known or (document.start, document.start, 0)
         last = max(0, len(document.lines) - 1)
         self._cursor = min(cursor, last)
         self._matches = Matches()
@@ -126,9 +126,6 @@ class CodeView(CodeCanvas, can_focus=True):
         if place is not None and (row := self.scroll_offset.y + place.y) < self._rows.count:
             self._move_to(self._rows.line_at(row)[0])
 
-    def on_resize(self) -> None:
-        self._reveal(self._rows.first_row(self._cursor))
-
     def _cursor_in_sight(self) -> int:
         """The cursor's line, or the nearest one on screen where the wheel has left it behind."""
         first, last = self.lines_seen()
@@ -142,17 +139,6 @@ class CodeView(CodeCanvas, can_focus=True):
             self._refresh_lines(line, line)
             self.post_message(self.CursorMoved(self, line))
         self._reveal(self._rows.first_row(line))
-
-    def _reveal(self, row: int) -> None:
-        """Scroll so that a row is seen: by as little as it takes, or a third down the screen if it is far off."""
-        top, height = self.scroll_offset.y, self.page_height
-        if top <= row < top + height:
-            return
-        if not top - height <= row < top + 2 * height:
-            new_top = row - height // 3
-        else:
-            new_top = row if row < top else row - height + 1
-        self.scroll_to(y=max(0, new_top), animate=False, immediate=True)
 
     # --------------------------------------------------------------------------------------------------- searching
 

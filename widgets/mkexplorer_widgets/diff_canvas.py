@@ -7,7 +7,6 @@ colours follow in idle slices. `DiffView` adds what a person does with it.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
 from typing import Literal
 
 from rich.segment import Segment
@@ -25,8 +24,10 @@ from mkexplorer_widgets.idle import in_idle_slices
 
 Side = Literal["left", "right"]
 
-_KEPT_STRIPS = 1_024
+_KEPT_STRIPS = 256
 _KEPT_MARKS = 4_096
+# Words of lines that are together no longer than this are compared as they are drawn; others in idle slices.
+_SHORT_PAIR = 500
 _NO_MARKS: tuple[Marks, Marks] = ([], [])
 _NOTHING = DiffDocument(CodeDocument(()), CodeDocument(()), (), (), lambda left, right: _NO_MARKS, 0)
 
@@ -84,6 +85,7 @@ class DiffCanvas(ScrollView):
         self._strips: LRUCache[tuple[object, ...], Strip] = LRUCache(_KEPT_STRIPS)
         self._is_painting = False
         self._is_finishing = False
+        self._prepared: set[str] = set()
 
     # ------------------------------------------------------------------------------------------------- where it is
 
@@ -141,37 +143,45 @@ class DiffCanvas(ScrollView):
             self.call_after_refresh(self.run_worker, self._finish, group="colours")
 
     async def _finish(self) -> None:
-        done: set[tuple[Side, int]] = set()
+        """Words of long lines first, then colours; these appear once all of the screen has them."""
         document = self.document
+        done: set[tuple[Side, int]] = set()
         try:
             while True:
                 if document is not self.document:
                     document = self.document
                     done.clear()
-                if steps := self._missing_marks():
-                    async for _ in in_idle_slices(steps):
-                        pass
+                if pairs := self._missing_marks():
+                    async for pair in in_idle_slices(pairs):
+                        self._find_marks(*pair)
+                    self.refresh()
                 elif (block := self._missing_block(done)) is not None:
                     done.add(block)
                     text = self._texts[block[0]]
-                    await asyncio.to_thread(highlight.prepare, text.document.language)
+                    if text.document.language not in self._prepared:
+                        await asyncio.to_thread(highlight.prepare, text.document.language)
+                        self._prepared.add(text.document.language)
                     async for _ in in_idle_slices(text.lex(block[1])):
                         pass
+                elif done:
+                    self.refresh()
+                    return
                 else:
                     return
-                self.refresh()
         finally:
             self._is_finishing = False
 
-    def _missing_marks(self) -> list[None] | Iterator[None] | None:
-        pairs = [pair for row in self.rows_seen() if (pair := _pair(self._rows.at(row))) and pair not in self._marks]
-        return self._find_marks(pairs) if pairs else None
+    def _missing_marks(self) -> list[tuple[int, int]]:
+        """The pairs of long changed lines that are seen and not compared word by word yet."""
+        seen = (_pair(self._rows.at(row)) for row in self.rows_seen())
+        return [pair for pair in seen if pair is not None and pair not in self._marks and not self._is_short(*pair)]
 
-    def _find_marks(self, pairs: list[tuple[int, int]]) -> Iterator[None]:
-        texts, marks, word_marks = self._texts, self._marks, self.document.word_marks
-        for left, right in pairs:
-            marks[left, right] = word_marks(texts["left"].line(left).text, texts["right"].line(right).text)
-            yield
+    def _find_marks(self, left: int, right: int) -> None:
+        lines = self._texts["left"].line(left).text, self._texts["right"].line(right).text
+        self._marks[left, right] = self.document.word_marks(*lines)
+
+    def _is_short(self, left: int, right: int) -> bool:
+        return len(self.document.left.lines[left]) + len(self.document.right.lines[right]) <= _SHORT_PAIR
 
     def _missing_block(self, done: set[tuple[Side, int]]) -> tuple[Side, int] | None:
         """A block of lines that are seen and have no colours yet."""
@@ -223,6 +233,8 @@ class DiffCanvas(ScrollView):
         selected = {side: self._selected_columns(shown, side) for side, _ in sides}
         coloured = [line is not None and self._texts[side].spans(line) is not None for side, line in sides]
         pair = _pair(row)
+        if pair is not None and pair not in self._marks and self._is_short(*pair):
+            self._find_marks(*pair)
         marked = pair is not None and pair in self._marks
         key = (shown, width, self.scroll_offset.x, on, *coloured, *selected.values(), marked)
         if (strip := self._strips.get(key)) is None:

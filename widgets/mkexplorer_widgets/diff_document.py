@@ -1,7 +1,6 @@
 """Two texts side by side as rows, and which of those rows are on screen. Pure data, no widget.
 
-Rows come from whoever computed the difference; any objects with the attributes of `DiffRow` will do. Lines and rows
-count from 0.
+Rows come from whoever computed the difference. Lines and rows count from 0.
 """
 
 from __future__ import annotations
@@ -10,30 +9,22 @@ from bisect import bisect_right
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
-from mkexplorer_widgets.code_document import CodeDocument, line_widths
+from mkexplorer_widgets.code_document import CodeDocument, ShownLine
 
 Marks = Sequence[tuple[int, int]]
 
 
-class DiffRow(Protocol):
-    """``kind`` is 'equal', 'change' (a line and what became of it), 'beside' (a deleted line and an inserted one that
-    only share the row), 'delete', 'insert', or 'fold': ``hidden`` equal lines, the first of which are given.
+DiffRow = tuple[str, int | None, int | None, int, int | None]
+"""``(kind, left, right, hidden, partner)``: what a row is, and the lines of either text that it shows.
 
-    In unified rows a changed line stands in a 'delete' and an 'insert' row; ``partner`` is its line on the other side.
-    """
+``kind`` is 'equal', 'change' (a line and what became of it), 'beside' (a deleted line and an inserted one that only
+share the row), 'delete', 'insert', or 'fold': ``hidden`` equal lines, the first of which are given. In unified rows a
+changed line stands in a 'delete' and an 'insert' row; ``partner`` is its line on the other side.
 
-    @property
-    def kind(self) -> str: ...
-    @property
-    def left(self) -> int | None: ...
-    @property
-    def right(self) -> int | None: ...
-    @property
-    def hidden(self) -> int: ...
-    @property
-    def partner(self) -> int | None: ...
+Plain tuples, because there can be many: the garbage collector does not look at those again.
+"""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -71,7 +62,14 @@ class DiffDocument:
 
 def widest_line(*texts: Sequence[str]) -> int:
     """In cells; for ``DiffDocument.widest``. Takes some time for a long text: call it in a worker."""
-    return max((width for lines in texts for width in line_widths(lines)), default=0)
+    widest = 0
+    for lines in texts:
+        for line in lines:
+            # Only what can be wider is measured: a tab takes up to 4 cells, any other character up to 8 (<U+200B>).
+            most = len(line) + 3 * line.count("\t") if line.isascii() else 8 * len(line)
+            if most > widest:
+                widest = max(widest, most if line.isprintable() and line.isascii() else ShownLine(line).width)
+    return widest
 
 
 class ShownRow(NamedTuple):
@@ -91,7 +89,7 @@ class ShownRows:
     def __init__(self, rows: Sequence[DiffRow], opened: frozenset[int] = frozenset()) -> None:
         self.rows = rows
         self.opened = opened
-        self._starts = [0, *accumulate(row.hidden if index in opened else 1 for index, row in enumerate(rows))]
+        self._starts = [0, *accumulate(row[3] if index in opened else 1 for index, row in enumerate(rows))]
 
     @property
     def count(self) -> int:
@@ -100,9 +98,9 @@ class ShownRows:
     def at(self, shown: int) -> ShownRow:
         """What stands in the row ``shown`` of the screen."""
         index = bisect_right(self._starts, shown) - 1
-        row = self.rows[index]
-        if row.kind != "fold" or index not in self.opened:
-            return ShownRow(row.kind, row.left, row.right, row.hidden, row.partner, index)
+        row = ShownRow(*self.rows[index], source=index)
+        if index not in self.opened:
+            return row
         assert row.left is not None
         assert row.right is not None
         below = shown - self._starts[index]
@@ -117,14 +115,14 @@ class ShownRows:
         return ShownRows(self.rows, self.opened ^ {index})
 
     def folds(self) -> Iterator[int]:
-        return (index for index, row in enumerate(self.rows) if row.kind == "fold")
+        return (index for index, (kind, *_) in enumerate(self.rows) if kind == "fold")
 
     def hunk_starts(self) -> list[int]:
         """The first of the document's rows of each stretch of changes."""
         starts: list[int] = []
         inside = False
-        for index, row in enumerate(self.rows):
-            changed = row.kind not in ("equal", "fold")
+        for index, (kind, *_) in enumerate(self.rows):
+            changed = kind not in ("equal", "fold")
             if changed and not inside:
                 starts.append(index)
             inside = changed
@@ -132,9 +130,9 @@ class ShownRows:
 
     def place_of(self, left: int | None, right: int | None) -> int:
         """The row on screen that shows this line of either side, or the fold that hides it; 0 if there is none."""
-        for index, row in enumerate(self.rows):
-            count = row.hidden if row.kind == "fold" else 1
-            for line, first in ((left, row.left), (right, row.right)):
+        for index, (_, first_left, first_right, hidden, _) in enumerate(self.rows):
+            count = max(1, hidden)
+            for line, first in ((left, first_left), (right, first_right)):
                 if line is not None and first is not None and first <= line < first + count:
                     return self._starts[index] + (line - first if index in self.opened else 0)
         return 0

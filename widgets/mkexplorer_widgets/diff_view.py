@@ -167,7 +167,7 @@ class DiffView(DiffCanvas, can_focus=True):
         if not self._rows.count:
             return
         index = self._rows.at(self._cursor).source
-        if self._rows.rows[index].kind == "fold":
+        if index in self._rows.folds():
             self._set_rows(self._rows.toggled(index), self._rows.first_shown(index))
 
     def action_toggle_folds(self) -> None:

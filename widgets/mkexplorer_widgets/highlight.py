@@ -158,6 +158,8 @@ def block_start(lines: Sequence[str], block: int, language: str) -> int:
 def iter_spans(lines: Sequence[str], language: str) -> Iterator[list[Span]]:
     """`spans`, one line at a time."""
     short = [line[:MAX_COLUMNS] for line in lines]
+    if not lines:
+        return iter(())
     if language in _EXPRESSIONS:
         return _by_expression(short, _EXPRESSIONS[language])
     if language in _PYGMENTS_NAMES:
@@ -174,7 +176,7 @@ def _by_pygments(lines: list[str], language: str) -> Iterator[list[Span]]:
     if language == "python":
         lines = [_without_kernel_quotes(line) for line in lines]
     number = line_start = 0
-    line_end = len(lines[0]) if lines else 0
+    line_end = len(lines[0])
     found: list[Span] = []
     for start, kind, value in _lexer(language).get_tokens_unprocessed("\n".join(lines) + "\n"):
         style = _style_of(str(kind))

@@ -27,7 +27,7 @@ from mkexplorer_widgets.plain_text import visible
 
 Tone = Literal["plain", "dim", "strong", "heading", "good", "warning", "bad"]
 
-COLUMN_GAP = 2
+COLUMN_GAP = 1
 NARROWEST_COLUMN = 4
 MARKER_WIDTH = 2
 
@@ -144,7 +144,7 @@ class Outline(ScrollView, can_focus=True):
         Binding("enter", "select", "Open", show=False, id="outline.select", tooltip="Open this row"),
     ]
 
-    cursor: reactive[int] = reactive(0)
+    cursor: reactive[int] = reactive(0, repaint=False)
     """Index of the row with the cursor; 0 where there are no rows."""
 
     @dataclass

@@ -31,7 +31,7 @@ def _main() -> None:
     try:
         pattern = re.compile(order["pattern"], re.IGNORECASE if order["ignore_case"] else 0)
     except (re.error, OverflowError, RecursionError) as error:
-        answer = {"error": str(error)}
+        answer = {"error": getattr(error, "msg", str(error))}
     else:
         found = matches_in(lines, pattern)
         answer = {"matches": [match for _, match in zip(range(order["limit"]), found, strict=False)]}
