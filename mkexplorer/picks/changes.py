@@ -17,9 +17,10 @@ from .model import NOTHING_HELD, Action, Entry, Held, Measured, PickFile, PickSt
 
 @dataclass(frozen=True, slots=True)
 class PickChange:
-    """One pick file is to hold ``after`` instead of ``before``; nothing happens where it holds anything else by then.
+    """One pick file is to hold ``after`` instead of ``before``.
 
-    ``multi_kernel`` is the wrapper's whole key, a slash and the name; '' where nobody knows it.
+    It is planned for a file and a history (of ``history_size`` bytes) as they were found, and carried out only if
+    both are still the same. ``multi_kernel`` is the wrapper's whole key, a slash and the name; '' for an orphan.
     """
 
     path: str
@@ -27,6 +28,7 @@ class PickChange:
     action: Action
     before: Held
     after: Held
+    history_size: int
     why: str = ""
     undoes: str | None = None
     measured: Measured | None = None
@@ -49,7 +51,9 @@ def plan_pin(
     if file.pick.state is PickState.PINNED and file.pick.index == index:
         return None
     after = Held(str(index).encode(), PickState.PINNED)
-    return PickChange(file.path, full_id(multi_kernel), Action.PIN, file.held, after, why, measured=measured)
+    return PickChange(
+        file.path, full_id(multi_kernel), Action.PIN, file.held, after, file.history.size, why, measured=measured
+    )
 
 
 def plan_clear(multi_kernel: MultiKernel | None, file: PickFile, why: str = "") -> PickChange | None:
@@ -61,7 +65,7 @@ def plan_clear(multi_kernel: MultiKernel | None, file: PickFile, why: str = "") 
         return None
     _check(file, multi_kernel.id if multi_kernel else file.path)
     whose = full_id(multi_kernel) if multi_kernel else ""
-    return PickChange(file.path, whose, Action.CLEAR, file.held, NOTHING_HELD, why)
+    return PickChange(file.path, whose, Action.CLEAR, file.held, NOTHING_HELD, file.history.size, why)
 
 
 def plan_undo(file: PickFile, why: str = "") -> PickChange | None:
@@ -73,7 +77,8 @@ def plan_undo(file: PickFile, why: str = "") -> PickChange | None:
     if undone is None:
         return None
     _check(file, file.path)
-    return PickChange(file.path, undone.multi_kernel, Action.UNDO, file.held, undone.before, why, undoes=undone.id)
+    whose, size = undone.multi_kernel, file.history.size
+    return PickChange(file.path, whose, Action.UNDO, file.held, undone.before, size, why, undoes=undone.id)
 
 
 def last_batch(files: Iterable[PickFile]) -> tuple[PickFile, ...]:

@@ -83,7 +83,8 @@ def read_history(data: bytes, content: bytes | None) -> History:
             changes.setdefault(found.id, found)
         else:
             outcomes[found[0]] = found[1]
-    return History(tuple(_resolved(list(changes.values()), outcomes, content)), tuple(problems))
+    entries = tuple(_resolved(list(changes.values()), outcomes, content))
+    return History(entries, tuple(problems), len(data))
 
 
 def _resolved(changes: list[Entry], outcomes: Mapping[str, bool], content: bytes | None) -> Iterator[Entry]:

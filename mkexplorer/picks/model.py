@@ -115,10 +115,11 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """Oldest entry first. ``problems`` says which lines of the evidence could not be read."""
+    """Oldest entry first. ``problems`` says which lines of the evidence could not be read; ``size`` is its bytes."""
 
     entries: tuple[Entry, ...] = ()
     problems: tuple[str, ...] = ()
+    size: int = 0
 
     @property
     def last(self) -> Entry | None:

@@ -45,7 +45,7 @@ _ADVICE = {
     errno.EACCES: "Run mkexplorer as the user whom the cache belongs to.",
     errno.EPERM: "Run mkexplorer as the user whom the cache belongs to.",
     errno.ENOENT: "The cache may have been cleared meanwhile; open it again.",
-    errno.ENOTDIR: "Remove what stands in the place of the folder.",
+    errno.ENOTDIR: "Look at what stands in the place of the folder, a file or a link.",
     errno.ENOLCK: "This file system has no locks; change the cache on the machine that it is on.",
 }
 
@@ -98,7 +98,7 @@ def _change(folder: int, name: str, evidence: int, change: PickChange, entry: En
     new = leftover_name(name)
     _remove(folder, new)  # of a writer that was killed: we hold the lock, so no other one is at it
     found, mode = _read(folder, name, change.path)
-    if found != change.before.content:
+    if found != change.before.content or os.fstat(evidence).st_size != change.history_size:
         raise MkexplorerError(f"{change.path}: not changed, because it changed meanwhile", "Look again, then decide.")
     try:
         if change.after.content is not None:
@@ -294,9 +294,12 @@ def _append(evidence: int, line: bytes) -> None:
     size = os.fstat(evidence).st_size
     torn = size > 0 and os.pread(evidence, 1, size - 1) != b"\n"
     data = b"\n" + line if torn else line
-    if os.write(evidence, data) != len(data):
+    try:
+        if os.write(evidence, data) != len(data):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    except BaseException:
         os.ftruncate(evidence, size)
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        raise
 
 
 def _remove(folder: int, name: str) -> None:
