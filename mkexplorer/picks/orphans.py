@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from mkexplorer.catalog import Catalog
 from mkexplorer.catalog.errors import MkexplorerError
-from mkexplorer.catalog.model import MultiKernelKind, PlaceKind, Severity
+from mkexplorer.catalog.model import MultiKernelKind, PlaceKind
 from mkexplorer.catalog.places import shelves
 from mkexplorer.catalog.store import Store
 
@@ -27,12 +27,15 @@ def find_orphans(catalog: Catalog, places: Mapping[str, str | None]) -> tuple[st
     if unknown:
         message = f"which pick files are nobody's cannot be told: those of {unknown} multi-kernels are not known"
         raise MkexplorerError(message, "Run with --python and the interpreter that wrote the cache.")
-    damaged = [each.path for each in catalog.diagnostics if each.severity is Severity.ERROR]
-    if damaged:
-        message = f"which pick files are nobody's cannot be told: {damaged[0]} could not be read"
+    if catalog.diagnostics:
+        message = f"which pick files are nobody's cannot be told: {catalog.diagnostics[0].path} could not be read whole"
         raise MkexplorerError(message, "`mkexplorer list` says what is wrong with it.")
+    found = pick_paths(catalog.store)
+    # In this order: torch writes a wrapper before its pick, so that the owner of all that was found is seen here.
+    if catalog.refresh() is not catalog:
+        raise MkexplorerError(f"{catalog.place.path}: has changed since it was opened", "Open it again.")
     known = set(places.values())
-    return tuple(path for path in pick_paths(catalog.store) if path not in known)
+    return tuple(path for path in found if path not in known)
 
 
 def pick_paths(store: Store) -> tuple[str, ...]:
