@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import re
 import stat
@@ -275,13 +276,26 @@ class TestRefusals:
             apply_change(cache.store, replace(change, path=path), Occasion(Who.PERSON))
 
     def test_another_mkexplorer_hangs(self, cache: PickCache, monkeypatch: pytest.MonkeyPatch) -> None:
-        import fcntl
-
         monkeypatch.setattr("mkexplorer.picks.writing._LOCK_SECONDS", 0.05)
         with cache.evidence.open("ab") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             self.refused(cache, "another mkexplorer has been changing this pick")
         cache.pin(1)
+
+    def test_a_history_that_is_removed_while_its_lock_is_awaited(
+        self, cache: PickCache, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        really = fcntl.flock
+
+        def late(descriptor: int, operation: int) -> None:
+            monkeypatch.undo()
+            cache.evidence.unlink()
+            really(descriptor, operation)
+
+        change = cache.plan("pin")
+        monkeypatch.setattr(fcntl, "flock", late)
+        cache.apply(change)
+        assert cache.read().pick.state is PickState.PINNED
 
     def test_a_program_that_writes_at_the_same_moment_is_told_of(
         self, cache: PickCache, monkeypatch: pytest.MonkeyPatch

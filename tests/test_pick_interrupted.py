@@ -96,14 +96,16 @@ def test_refused_at_any_system_call(
     for lasting in (False, True):
         for call in count():
             cache = scene(tmp_path / f"{lasting} {call}", content, done)
-            error = fail_at(cache, action, call, number, lasting)
-            if error is None:
-                assert cache.content() == new
+            reached, error = fail_at(cache, action, call, number, lasting)
+            if not reached:
                 assert call > 10
                 break
-            assert ("not changed" in error.message) == (cache.content() == old)
-            assert ("is changed, but" in error.message) == (cache.content() == new)
-            assert error.advice
+            if error is None:
+                assert cache.content() == new, "only the outcome may go missing without a word"
+            else:
+                assert ("not changed" in error.message) == (cache.content() == old)
+                assert ("is changed, but" in error.message) == (cache.content() == new)
+                assert error.advice
             found = cache.read()
             happened = [entry for entry in found.history.entries if entry.happened]
             assert found.held.content in (old, new)
@@ -111,15 +113,20 @@ def test_refused_at_any_system_call(
             assert len(found.history.problems) <= lasting  # not even the end of a torn line can be cut off then
 
 
-def fail_at(cache: PickCache, action: str, call: int, number: int, lasting: bool) -> MkexplorerError | None:
-    """Does the action while that call (and all later ones) fail; the error that this came to."""
+def fail_at(
+    cache: PickCache, action: str, call: int, number: int, lasting: bool
+) -> tuple[bool, MkexplorerError | None]:
+    """Does the action while that call (and all later ones) fail: whether it came to it, and to what error."""
     seen = count()
+    reached = False
     change = cache.plan(action)
 
     def step(name: str) -> None:
+        nonlocal reached
         if name not in ("close", "fstat"):
             at = next(seen)
             if at == call or (lasting and at > call):
+                reached = True
                 raise OSError(number, os.strerror(number))
 
     with pytest.MonkeyPatch.context() as patch:
@@ -127,5 +134,16 @@ def fail_at(cache: PickCache, action: str, call: int, number: int, lasting: bool
         try:
             cache.apply(change)
         except MkexplorerError as error:
-            return error
-    return None
+            return reached, error
+    return reached, None
+
+
+def test_a_refused_pin_of_what_is_picked_leaves_it_picked(tmp_path: Path) -> None:
+    """Here the file holds the same before and after, and only the history tells."""
+    for call in count():
+        cache = PickCache(tmp_path / str(call), b"1")
+        reached, error = fail_at(cache, "pin", call, errno.ENOSPC, lasting=False)
+        if not reached:
+            break
+        refused = error is not None and "not changed" in error.message
+        assert cache.read().pick.state is (PickState.PICKED if refused else PickState.PINNED)

@@ -108,7 +108,7 @@ def _change(folder: int, name: str, evidence: int, change: PickChange, entry: En
     except BaseException:
         _remove(folder, new)
         raise
-    _confirm(folder, name, change)
+    _confirm(folder, name, evidence, change, entry)
 
 
 def _enter(folder: int, evidence: int, entry: Entry) -> None:
@@ -125,23 +125,21 @@ def _enter(folder: int, evidence: int, entry: Entry) -> None:
 
 
 def _put_in_place(folder: int, name: str, evidence: int, entry: Entry) -> None:
-    happened = False
     try:
         if entry.after.content is not None:
             os.replace(leftover_name(name), name, src_dir_fd=folder, dst_dir_fd=folder)
         elif entry.before.content is not None:
             os.unlink(name, dir_fd=folder)
-        happened = True
-    finally:
-        # Without this line a reader tells from the pick file itself; no reason to call the change failed.
-        with contextlib.suppress(OSError):
-            _append(evidence, outcome_line(entry.id, happened))
+    except BaseException:
+        _enter_outcome(evidence, entry, happened=False)
+        raise
 
 
-def _confirm(folder: int, name: str, change: PickChange) -> None:
-    """The change is made; tells what may still keep it from lasting."""
+def _confirm(folder: int, name: str, evidence: int, change: PickChange, entry: Entry) -> None:
+    """The change is made; enters that once it is sure to last, and tells what may keep it from lasting."""
     try:
         os.fsync(folder)
+        _enter_outcome(evidence, entry, happened=True)
         found = _read(folder, name, change.path)[0] if change.after.content is not None else None
     except OSError as error:
         message = f"{change.path}: is changed, but the disk does not confirm it: {error.strerror}"
@@ -149,6 +147,12 @@ def _confirm(folder: int, name: str, change: PickChange) -> None:
     if found != change.after.content:
         message = f"{change.path}: was changed, and something else has written it since"
         raise MkexplorerError(message, "A program was choosing at this moment: wait until it is done, then try again.")
+
+
+def _enter_outcome(evidence: int, entry: Entry, happened: bool) -> None:
+    # Without this line a reader tells from the pick file itself; no reason to call the change failed.
+    with contextlib.suppress(OSError):
+        _append(evidence, outcome_line(entry.id, happened))
 
 
 def _entry(change: PickChange, occasion: Occasion) -> Entry:
