@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import socket
+import subprocess
+import sys
 import zipfile
 from pathlib import Path
 
@@ -238,3 +241,42 @@ class TestPinnedOrPicked:
         assert [entry.after.content for entry in found.history.entries] == [b"1"]
         cache.file.unlink()
         assert list(evidence_paths(cache.store)) == [PATH]
+
+
+ODD_CONTENTS = [b"0", b"1", b"1\n", b" 1 ", b"+1", b"-0", b"0_1", b"01", b"\t1\r\n", "\uff11".encode(), b"\xc2\xa01"]
+ODD_CONTENTS += [
+    b"9" * 5000,
+    b"",
+    b" ",
+    b"x",
+    b"1.0",
+    b"7",
+    b"-1",
+    b"1 2",
+    b"_1",
+    b"0x1",
+    b"1\0",
+    b"\xff",
+    b"\xef\xbb\xbf1",
+]
+
+
+def test_the_installed_torch_agrees(tmp_path: Path) -> None:
+    caches = [PickCache(tmp_path / str(number), content) for number, content in enumerate(ODD_CONTENTS)]
+    caches += [PickCache(tmp_path / name, None) for name in ("none", "dangling", "directory", "linked")]
+    caches[-3].file.symlink_to("nothing")
+    caches[-2].file.mkdir()
+    (caches[-1].root / "real").write_bytes(b"1")
+    caches[-1].file.symlink_to("../real")
+    program = [sys.executable, str(Path(__file__).with_name("torch_loads_picks.py")), "2"]
+    done = subprocess.run(
+        [*program, *(str(cache.file) for cache in caches)], capture_output=True, text=True, check=True
+    )
+    for cache, torchs in zip(caches, json.loads(done.stdout), strict=True):
+        pick = cache.read().pick
+        if isinstance(torchs, str):
+            assert pick.state is PickState.INVALID
+            assert torchs in pick.reason
+        else:
+            assert pick.index == torchs
+            assert pick.state is (PickState.NONE if torchs is None else PickState.PICKED)

@@ -32,19 +32,18 @@ class Contents:
 
 def contents_of(catalog: Catalog, multi_kernel: MultiKernel) -> Contents:
     """Raises `PlaceError` where the wrapper cannot be read."""
-    sources = [catalog.source(multi_kernel, sub_kernel) for sub_kernel in multi_kernel.sub_kernels]
-    return contents([(each.name, source) for each, source in zip(multi_kernel.sub_kernels, sources, strict=True)])
+    return contents([catalog.source(multi_kernel, sub_kernel) for sub_kernel in multi_kernel.sub_kernels])
 
 
-def contents(sub_kernels: Sequence[tuple[str, str]]) -> Contents:
-    """``sub_kernels`` are (name, source) in index order."""
-    metadata = [read_metadata(source) for _, source in sub_kernels]
-    hashes = [_hash(name, source, each) for (name, source), each in zip(sub_kernels, metadata, strict=True)]
+def contents(sources: Sequence[str]) -> Contents:
+    """``sources`` are those of the sub-kernels, in index order."""
+    metadata = [read_metadata(source) for source in sources]
+    hashes = [_hash(source, each) for source, each in zip(sources, metadata, strict=True)]
     devices = {_device(each) for each in metadata}
     return Contents(tuple(hashes), devices.pop() if len(devices) == 1 else "")
 
 
-def _hash(name: str, source: str, metadata: KernelMetadata) -> str:
+def _hash(source: str, metadata: KernelMetadata) -> str:
     try:
         functions = list(_functions(source))
     except (SyntaxError, ValueError, MemoryError, RecursionError):
