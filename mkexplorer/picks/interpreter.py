@@ -130,6 +130,7 @@ class Interpreter:
         with self._calls:
             process = self._process or self._start()
             answer = self._ask(process, "pick_parts", self._call_s, sub_kernels=[asdict(kernel) for kernel in kernels])
+            self._failures = 0
             return PickParts(tuple(Part(**part) for part in answer["parts"]), answer["path"])
 
     def _start(self) -> WorkerProcess:
@@ -164,7 +165,6 @@ class Interpreter:
                 if self._closed:
                     raise InterpreterClosed(f"{self.python} was closed") from None
             raise InterpreterError(f"{self.python} {failure}") from None
-        self._failures = 0
         if error := answer.get("error"):
             raise InterpreterError(error["message"])
         result: dict[str, Any] = answer["result"]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from enum import Enum, auto
 from typing import NamedTuple
 
 from mkexplorer.catalog.catalog import Catalog
@@ -15,7 +14,7 @@ from mkexplorer.catalog.model import MultiKernel, PlaceKind
 from .interpreter import Interpreter, InterpreterClosed, InterpreterError
 from .kernel_files import KernelFiles
 from .key_computer import KeyComputer
-from .origin import CacheFiles, another, form_objection, is_proven, objection
+from .origin import CacheFiles, Standing, another, form_objection, judge
 from .rules import Rule, has_no_file, rule_of, run_module_path, writers
 
 _PICK_PATH = re.compile(r"[^/\0]{2}/[^/\0]+\.picked_kernel\Z")
@@ -63,14 +62,6 @@ def find_places(
         search.computer.remember()
 
 
-class _Standing(Enum):
-    """What a computed place rests on: files of this interpreter's torch, or only that nothing speaks against it."""
-
-    PROVEN = auto()
-    UNOPPOSED = auto()
-    UNKNOWN = auto()
-
-
 class _Search:
     def __init__(self, catalog: Catalog, interpreter: Interpreter, on_progress: Callable[[Progress], None]) -> None:
         self.computer = KeyComputer(interpreter)
@@ -79,6 +70,7 @@ class _Search:
         self._kernels = KernelFiles(catalog)
         self._files = CacheFiles(catalog.store)
         self._on_progress = on_progress
+        self._known: set[str | None] = set()
         self._done = 0
         self._failure: InterpreterError | None = None
 
@@ -90,6 +82,7 @@ class _Search:
                 waiting.append(multi_kernel)
             else:
                 self._report(1, "reading wrappers")
+                self._known.add(place.path)
                 yield place
         if waiting:
             yield from self._with_interpreter(waiting)
@@ -126,23 +119,24 @@ class _Search:
         for multi_kernel in waiting:
             place, standing = self._examine(multi_kernel)
             self._report(1, "computing keys")
-            is_own = is_own or standing is _Standing.PROVEN
-            if standing is _Standing.UNOPPOSED and not is_own:
+            is_own = is_own or standing is Standing.PROVEN
+            if standing is Standing.UNOPPOSED and not is_own:
                 unopposed.append(place)
                 continue
             yield place
             if is_own:
                 yield from unopposed
                 unopposed.clear()
-        if unopposed and self._files.picks:
-            found = f"another torch or triton: none of its {len(self._files.picks)} picks is where these keep it"
+        strange = len(self._files.picks - self._known)
+        if unopposed and strange:
+            found = f"another torch or triton: none of its {strange} picks is where these keep it"
             reason = another(self.computer.identity, found)
             unopposed = [replace(place, path=None, reason=reason) for place in unopposed]
         yield from unopposed
 
-    def _examine(self, multi_kernel: MultiKernel) -> tuple[PickPlace, _Standing]:
+    def _examine(self, multi_kernel: MultiKernel) -> tuple[PickPlace, Standing]:
         if self._failure:
-            return _unknown(multi_kernel, self._failure), _Standing.UNKNOWN
+            return _unknown(multi_kernel, self._failure), Standing.REFUTED
         try:
             return self._compute(multi_kernel)
         except InterpreterClosed:
@@ -150,22 +144,19 @@ class _Search:
         except InterpreterError as error:
             if error.is_fatal:
                 self._failure = error
-            return _unknown(multi_kernel, error), _Standing.UNKNOWN
+            return _unknown(multi_kernel, error), Standing.REFUTED
         except MkexplorerError as error:
-            return _unknown(multi_kernel, error), _Standing.UNKNOWN
+            return _unknown(multi_kernel, error), Standing.REFUTED
 
-    def _compute(self, multi_kernel: MultiKernel) -> tuple[PickPlace, _Standing]:
+    def _compute(self, multi_kernel: MultiKernel) -> tuple[PickPlace, Standing]:
         identity, files = self.computer.identity, self._files
         releases = writers(self._catalog.wrapper(multi_kernel).written_by)
         if reason := form_objection(releases, identity, multi_kernel, files):
-            return PickPlace(multi_kernel.id, None, reason), _Standing.UNKNOWN
+            return PickPlace(multi_kernel.id, None, reason), Standing.REFUTED
         computed = self.computer.compute(self._kernels.of(multi_kernel))
         place = PickPlace(multi_kernel.id, computed.path, f"as torch {identity.torch} in {identity.executable} has it")
-        if is_proven(multi_kernel, computed, identity, files):
-            return place, _Standing.PROVEN
-        if reason := objection(multi_kernel, computed, identity, files):
-            return replace(place, path=None, reason=reason), _Standing.UNKNOWN
-        return place, _Standing.UNOPPOSED
+        standing, reason = judge(multi_kernel, computed, identity, files)
+        return (replace(place, path=None, reason=reason) if reason else place), standing
 
     def _report(self, more: int, doing: str) -> None:
         self._done += more

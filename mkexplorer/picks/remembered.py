@@ -101,7 +101,7 @@ def is_current(identity: Identity) -> bool:
 
 def is_same_torch(one: Identity, other: Identity) -> bool:
     """Whether both compute the same keys: torch by the hash of its sources, triton by its files."""
-    return one.torch_key == other.torch_key and _triton_files(one) == _triton_files(other)
+    return (one.torch, one.torch_key) == (other.torch, other.torch_key) and _triton_files(one) == _triton_files(other)
 
 
 def _triton_files(identity: Identity) -> list[tuple[str, int | None, int | None]]:

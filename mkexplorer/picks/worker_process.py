@@ -15,7 +15,7 @@ from collections import deque
 from collections.abc import Mapping
 from pathlib import Path
 from queue import Empty, SimpleQueue
-from time import monotonic
+from time import monotonic, sleep
 from typing import IO, Any
 
 _WORKER = Path(__file__).parents[1] / "worker"
@@ -43,12 +43,15 @@ _UNSET = {
     "TORCH_TRACE",
     "TRITON_INTERPRET",
 }
+# The worker removes a folder of this name, and no other, if its client can no longer do so.
+_FOLDER_PREFIX = "mkexplorer-worker-"
 _LONGEST_LINE = 64 * 1024 * 1024
 _KEPT_LINES = 200
 _SHOWN_LINES = 3
 _SHOWN_LENGTH = 300
 _MOST_NOISE = 10_000
 _LAST_BREATH_S = 2.0
+_LOOK_AGAIN_S = 0.02
 
 
 class WorkerFailed(Exception):
@@ -62,9 +65,10 @@ class WorkerProcess:
         """Raises `WorkerFailed`."""
         self._ending = threading.Lock()
         self._number = 0
+        self._noise = 0
         self._answers: SimpleQueue[dict[str, Any] | None] = SimpleQueue()
         self._said: deque[str] = deque(maxlen=_KEPT_LINES)
-        self._folder = tempfile.mkdtemp(prefix="mkexplorer-worker-")
+        self._folder = tempfile.mkdtemp(prefix=_FOLDER_PREFIX)
         try:
             self._process = subprocess.Popen(
                 [python, "-c", _START, str(_WORKER)],
@@ -81,18 +85,16 @@ class WorkerProcess:
         assert self._process.stdin
         assert self._process.stdout
         assert self._process.stderr
-        self._requests = self._process.stdin.fileno()
-        os.set_blocking(self._requests, False)
-        self._readers = [
-            threading.Thread(target=self._listen, args=(self._process.stdout,), daemon=True),
-            threading.Thread(target=self._overhear, args=(self._process.stderr,), daemon=True),
-        ]
-        for reader in self._readers:
-            reader.start()
+        self._requests = self._process.stdin
+        os.set_blocking(self._requests.fileno(), False)
+        self._overhearing = threading.Thread(target=self._overhear, args=(self._process.stderr,), daemon=True)
+        self._overhearing.start()
+        threading.Thread(target=self._listen, args=(self._process.stdout,), daemon=True).start()
 
     def ask(self, request: Mapping[str, object], patience_s: float) -> dict[str, Any]:
         """The worker's answer. Raises `WorkerFailed`; the process is of no more use then."""
         self._number += 1
+        self._said.clear()
         deadline = monotonic() + patience_s
         line = json.dumps({"id": self._number, **request}).encode() + b"\n"
         try:
@@ -104,57 +106,79 @@ class WorkerProcess:
                 if answer["id"] == self._number:
                     return answer
         except (TimeoutError, Empty):
-            raise WorkerFailed(f"gave no answer within {patience_s:.0f} s{self._quoted()}") from None
+            raise WorkerFailed(f"gave no answer within {patience_s:g} s{self._quoted()}") from None
         except BrokenPipeError:
             raise WorkerFailed(self._last_words()) from None
 
     def end(self) -> None:
         """Kills the worker and all that it started, and removes its folder; any thread may, and more than once."""
         with self._ending:
+            if self._requests.closed:
+                return
+            # Not waited for before this: until then no other process can be given its number.
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
+            self._requests.close()
             shutil.rmtree(self._folder, ignore_errors=True)
 
     def _write(self, data: bytes, deadline: float) -> None:
         view = memoryview(data)
         while view:
-            if not select.select([], [self._requests], [], max(0.0, deadline - monotonic()))[1]:
+            with self._ending:
+                if self._requests.closed:
+                    raise BrokenPipeError
+                pipe = self._requests.fileno()
+                with contextlib.suppress(BlockingIOError):
+                    view = view[os.write(pipe, view) :]
+            if view and not select.select([], [pipe], [], max(0.0, deadline - monotonic()))[1]:
                 raise TimeoutError
-            view = view[os.write(self._requests, view) :]
 
     def _listen(self, pipe: IO[bytes]) -> None:
         """Lines that are no answers are kept as last words: a starting script may print a greeting."""
-        noise = 0
-        while noise < _MOST_NOISE and (line := pipe.readline(_LONGEST_LINE)):
-            answer = _answer(line)
-            if answer is None:
-                noise += 1
-                self._said.append(line.decode("utf-8", "replace").rstrip())
-            else:
-                self._answers.put(answer)
+        with pipe:
+            while self._noise < _MOST_NOISE and (line := pipe.readline(_LONGEST_LINE)):
+                answer = _answer(line)
+                if answer is None:
+                    self._noise += 1
+                    self._hear(line)
+                else:
+                    self._answers.put(answer)
         self._answers.put(None)
 
     def _overhear(self, pipe: IO[bytes]) -> None:
-        while line := pipe.readline(_SHOWN_LENGTH):
-            self._said.append(line.decode("utf-8", "replace").rstrip())
+        with pipe:
+            while line := pipe.readline(_SHOWN_LENGTH):
+                self._hear(line)
+
+    def _hear(self, line: bytes) -> None:
+        if text := line[:_SHOWN_LENGTH].decode("utf-8", "replace").strip():
+            self._said.append(text)
 
     def _last_words(self) -> str:
         """How it ended, and what it said last."""
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self._process.wait(_LAST_BREATH_S)
-        status = self._process.poll()
-        self._readers[1].join(_LAST_BREATH_S)
-        return f"{_ending(status)}{self._quoted()}"
+        has_ended = self._noise < _MOST_NOISE and self._has_ended(_LAST_BREATH_S)
+        self.end()
+        self._overhearing.join(_LAST_BREATH_S)
+        how = _ending(self._process.returncode) if has_ended else "does not answer as a Python would"
+        return f"{how}{self._quoted()}"
+
+    def _has_ended(self, patience_s: float) -> bool:
+        """Whether it ends by itself; its number stays its own, because it is not waited for."""
+        options = os.WEXITED | os.WNOHANG | os.WNOWAIT
+        deadline = monotonic() + patience_s
+        while monotonic() < deadline:
+            if self._process.returncode is not None or os.waitid(os.P_PID, self._process.pid, options):
+                return True
+            sleep(_LOOK_AGAIN_S)
+        return False
 
     def _quoted(self) -> str:
-        lines = [line for line in self._said if line][-_SHOWN_LINES:]
-        return ": " + " | ".join(line[:_SHOWN_LENGTH] for line in lines) if lines else ""
+        lines = list(self._said)[-_SHOWN_LINES:]
+        return f": {' | '.join(lines)}" if lines else ""
 
 
-def _ending(status: int | None) -> str:
-    if status is None:
-        return "does not answer as a Python would"
+def _ending(status: int) -> str:
     if status >= 0:
         return f"ended with exit status {status}"
     try:

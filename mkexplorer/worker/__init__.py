@@ -8,8 +8,8 @@ The protocol, version 1
 One JSON object per line. The client writes ``{"id": 7, "job": NAME, …arguments}``; the worker answers every line in
 turn with ``{"id": 7, "result": {…}}`` or ``{"id": 7, "error": {"message": …, "detail": …}}``, where the message
 is one line and the detail a traceback or empty. Whatever loaded code prints goes to standard error, never between
-the answers. The worker ends, with all that it started, when its standard input does. It runs in a folder of its own,
-which its client made and removes, and writes nowhere else.
+the answers. The worker ends, with all that it started, when its standard input does. Its client starts it in a new
+session and in a folder ``mkexplorer-worker-…`` of its own; both remove that, and nothing is written elsewhere.
 
 ``hello``
     no arguments →

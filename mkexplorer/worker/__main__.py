@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import sys
 import threading
@@ -13,12 +14,14 @@ from queue import Queue
 from typing import Any, BinaryIO
 
 _DETAIL = 8_000
+# What a client calls the folder that it makes for a worker.
+_OWN_FOLDER = "mkexplorer-worker-"
 
 
 def main() -> None:
     requests, answers = _take_over_pipes()
     waiting: Queue[bytes] = Queue()
-    threading.Thread(target=_listen, args=(requests, waiting), daemon=True).start()
+    threading.Thread(target=_listen, args=(requests, waiting, os.getcwd()), daemon=True).start()
     while True:
         answers.write(json.dumps(_answer(waiting.get())).encode() + b"\n")
         answers.flush()
@@ -35,10 +38,12 @@ def _take_over_pipes() -> tuple[BinaryIO, BinaryIO]:
     return requests, answers
 
 
-def _listen(requests: BinaryIO, waiting: Queue[bytes]) -> None:
+def _listen(requests: BinaryIO, waiting: Queue[bytes], folder: str) -> None:
     """Runs beside the jobs, so that the worker ends with its client even while a job hangs."""
     for line in requests:
         waiting.put(line)
+    if os.path.basename(folder).startswith(_OWN_FOLDER):
+        shutil.rmtree(folder, ignore_errors=True)
     os.killpg(0, signal.SIGKILL)
 
 

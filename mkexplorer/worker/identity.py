@@ -24,7 +24,7 @@ def hello() -> dict[str, Any]:
         "executable": sys.executable,
         "torch": torch,
         "torch_error": torch_error,
-        "torch_key": _torch_key() if torch and triton else None,
+        "torch_key": _torch_key(),
         "triton": triton,
         "triton_error": triton_error,
         "gpus": gpus,
@@ -50,14 +50,15 @@ def _triton() -> tuple[str | None, str]:
 
 
 def _torch_key() -> str | None:
-    """None where this torch has none; the modules that compute the keys of picks are loaded on the way."""
+    """None where this torch has none or lacks what computes keys; that is loaded here, so that its files are told."""
     from . import stand_ins
 
-    stand_ins.install()
-    from torch._inductor import codecache
-
-    key = getattr(codecache, "torch_key", None)
-    return key().hex() if key else None
+    try:
+        stand_ins.install()
+        from torch._inductor.codecache import torch_key
+    except Exception:
+        return None
+    return str(torch_key().hex())
 
 
 def _reason(error: BaseException) -> str:

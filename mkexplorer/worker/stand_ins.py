@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from functools import lru_cache
 from typing import Any
 
@@ -39,6 +40,8 @@ def install() -> None:
     if hasattr(triton_helpers, "set_driver_to_gpu"):
         # Every kernel's file calls it; it looks for a real one.
         triton_helpers.set_driver_to_gpu = lambda *_: None
+    # What torch made while it was imported stays; without this the collector goes through all of it again and again.
+    gc.freeze()
 
 
 @lru_cache(maxsize=None)
