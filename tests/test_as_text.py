@@ -42,9 +42,12 @@ def test_a_terminal_gets_no_line_that_wraps(width: int, names: list[str]) -> Non
     assert max(map(cell_width, lines)) <= width
 
 
-def test_a_narrow_terminal_keeps_ids_whole_and_drops_the_sub_kernels() -> None:
-    heading, line = listed(Look(width=70), "aten.native_layer_norm")
-    assert heading.split() == ["ID", "OPERATION", "SHAPE", "DTYPE", "VERDICT"]
+@pytest.mark.parametrize(("width", "more"), [(70, ["PICK"]), (60, [])])
+def test_a_narrow_terminal_keeps_ids_whole_and_drops_the_sub_kernels_then_the_picks(
+    width: int, more: list[str]
+) -> None:
+    heading, line = listed(Look(width=width), "aten.native_layer_norm")
+    assert heading.split() == ["ID", "OPERATION", "SHAPE", "DTYPE", "VERDICT", *more]
     assert line.startswith("cabc234/multi_kernel_0  ")
 
 

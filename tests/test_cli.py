@@ -133,13 +133,14 @@ class TestList:
     def test_one_line_for_each_multi_kernel(self, run: Run) -> None:
         done = run("list", "--sample")
         assert (done.code, done.err) == (0, "")
-        assert done.lines[0].split() == ["ID", "OPERATION", "SHAPE", "DTYPE", "VERDICT", "SUB-KERNELS"]
+        assert done.lines[0].split() == ["ID", "OPERATION", "SHAPE", "DTYPE", "VERDICT", "PICK", "SUB-KERNELS"]
         assert re.split(r"  +", done.lines[16]) == [
             "cmzexxx/multi_kernel_0",
             "layer_norm",
             "4096×4096",
             "bf16",
             "⚠ +38%",
+            "picked 0",
             "0 looped 31.1 µs ●, 1 persistent 22.6 µs",
         ]
         assert len(done.lines) == 1 + 41 + 2

@@ -11,30 +11,18 @@ from dataclasses import dataclass
 from typing import NoReturn
 
 from mkexplorer import __version__
-
-COMMANDS = {
-    "open": "open the app (this is what happens without a command)",
-    "list": "list the multi-kernels",
-    "show": "show one multi-kernel, or the source or IR of a sub-kernel",
-    "diff": "compare two sub-kernels",
-    "export": "put multi-kernels with all that belongs to them into one .mkx file",
-    "completion": "print the completion script of a shell",
-}
-COLOURS = ("auto", "always", "never")
-ORDERS = ("graph", "operation", "size", "time", "regret")
-SHELLS = ("bash", "zsh", "fish")
-STAGES = ("ttir", "ttgir", "llir", "ptx", "sass")
+from mkexplorer.cli.options import ARGUMENTS, COMMANDS, add_common, add_sample
 
 _DESCRIPTION = """\
 See what torch.compile generated, and which sub-kernel of each multi-kernel it picked.
 
 PLACE is an Inductor cache directory, a wrapper or output_code.py, a torch_compile_debug directory, a text of
 TORCH_LOGS=output_code or TORCH_TRACE, or a .mkx bundle. Without one it is the cache directory that torch itself
-uses for you. Nothing in it is executed. A place that is called like a command is written ./list.
+uses for you. It is read as text; only to find the picks of a cache are its kernels loaded, in a Python of yours
+(--python, --no-python). A place that is called like a command is written ./list.
 """
-_TARGET_HELP = "id of a multi-kernel as `list` shows it, or its unambiguous beginning; :N adds a sub-kernel, "
 _EPILOG = """\
-exit codes: 0; 1 found nothing, or the two differ; 2 wrong usage, or something cannot be opened
+exit codes: 0; 1 found nothing, nothing to do, or the two differ; 2 wrong usage, or something cannot be done
 environment: TORCHINDUCTOR_CACHE_DIR, NO_COLOR, PAGER, EDITOR, XDG_STATE_HOME, XDG_CACHE_HOME
 """
 
@@ -60,15 +48,25 @@ class Given:
     shell: str = ""
     theme: str | None = None
     follow: bool | None = None
+    python: str | None = None
+    no_python: bool = False
+    wanted: str = ""
+    which: str = ""
+    file: str = ""
+    why: str = ""
+    dry_run: bool = False
+    yes: bool = False
 
 
 def parse(arguments: Sequence[str]) -> Given:
     """Parse, or print help or what is wrong and raise SystemExit."""
     parser, commands = make_parser()
     values, unknown = parser.parse_known_args(_with_command(list(arguments)))
+    if "verb" in values:
+        values.command = f"{values.command} {vars(values).pop('verb')}"
     command = commands[values.command]
     if unknown:
-        known = re.findall(r"--[a-z]+", command.format_help())
+        known = re.findall(r"--[a-z-]+", command.format_help())
         command.error(f"unknown argument: {unknown[0]}{did_you_mean(unknown[0], known)}")
     fields = {name: value for name, value in vars(values).items() if value is not None}
     places = [fields.pop(name) for name in ("positional_place", "place") if name in fields]
@@ -79,9 +77,19 @@ def parse(arguments: Sequence[str]) -> Given:
     for name in ("targets", "only"):
         if name in fields:
             fields[name] = tuple(fields[name])
-    if len(fields.get("targets", ())) > 2:
-        command.error("more than two ids: a difference has two sides")
-    return Given(**fields)
+    given = Given(**fields)
+    if problem := _contradiction(given):
+        command.error(problem)
+    return given
+
+
+def _contradiction(given: Given) -> str:
+    """What is wrong with options that are each right."""
+    if given.command == "diff" and len(given.targets) > 2:
+        return "more than two ids: a difference has two sides"
+    if given.command == "clear" and bool(given.targets) == bool(given.which):
+        return "give the ids of what to clear, or one of --all, --invalid, --orphans and --leftovers"
+    return ""
 
 
 def did_you_mean(word: str, known: Sequence[str]) -> str:
@@ -103,23 +111,25 @@ def make_parser() -> tuple[argparse.ArgumentParser, Mapping[str, argparse.Argume
         allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=f"mkexplorer {__version__}")
-    _add_sample(parser, default=False)
-    _add_common(parser, default=None)
-    commands = parser.add_subparsers(
-        title="commands", prog="mkexplorer", metavar="COMMAND", dest="command", required=True
-    )
-    for name, add_arguments in _ARGUMENTS.items():
-        command = commands.add_parser(
-            name,
-            help=COMMANDS[name],
-            description=_sentence(COMMANDS[name]),
-            formatter_class=_Formatter,
-            allow_abbrev=False,
+    add_sample(parser, default=False)
+    add_common(parser, default=None)
+    groups = {
+        "": parser.add_subparsers(title="commands", prog="mkexplorer", metavar="COMMAND", dest="command", required=True)
+    }
+    commands: dict[str, argparse.ArgumentParser] = {}
+    for name, help_text in COMMANDS.items():
+        group, _, verb = name.rpartition(" ")
+        command = groups[group].add_parser(
+            verb, help=help_text, description=_sentence(help_text), formatter_class=_Formatter, allow_abbrev=False
         )
-        # SUPPRESS: an option before the command must not be reset by its default behind it.
-        _add_common(command, default=argparse.SUPPRESS)
-        add_arguments(command)
-    return parser, commands.choices
+        if name in ARGUMENTS:
+            # SUPPRESS: an option before the command must not be reset by its default behind it.
+            add_common(command, default=argparse.SUPPRESS)
+            ARGUMENTS[name](command)
+        else:
+            groups[name] = command.add_subparsers(title="verbs", metavar="VERB", dest="verb", required=True)
+        commands[name] = command
+    return parser, commands
 
 
 class _Formatter(argparse.RawDescriptionHelpFormatter):
@@ -157,101 +167,6 @@ def _with_command(words: list[str]) -> list[str]:
         if meant:
             _Parser(prog="mkexplorer").error(f"neither a command nor a place: {first}{meant}")
     return [*words[:position], "open", *words[position:]]
-
-
-def _add_common(parser: argparse.ArgumentParser, default: object) -> None:
-    colour = "auto" if default is None else default
-    debug = False if default is None else default
-    parser.add_argument("--color", choices=COLOURS, default=colour, help="colours (auto: only to a terminal)")
-    parser.add_argument("--debug", action="store_true", default=debug, help="show where in the program an error arose")
-
-
-def _add_sample(parser: argparse.ArgumentParser, default: object) -> None:
-    text = "look into the sample, recorded on an H100"
-    parser.add_argument("--sample", action="store_true", default=default, help=text)
-
-
-def _add_place(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--place", metavar="PLACE", help="what to look into (default: the cache directory of torch)")
-    _add_sample(parser, default=argparse.SUPPRESS)
-
-
-def _add_positional_place(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "positional_place", metavar="PLACE", nargs="?", help="what to look into (default: the cache directory of torch)"
-    )
-
-
-def _add_json(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--json", action="store_true", help="print JSON, by the schemas in the README")
-
-
-def _add_stage(parser: argparse.ArgumentParser) -> None:
-    text = f"the IR of this stage instead of the source: {', '.join(STAGES)} or whatever else is kept"
-    parser.add_argument("--ir", dest="stage", metavar="STAGE", help=text)
-
-
-def _open(parser: argparse.ArgumentParser) -> None:
-    _add_positional_place(parser)
-    _add_place(parser)
-    parser.add_argument("--theme", metavar="NAME", help="colours of the app, as its palette names them")
-    parser.add_argument(
-        "--follow", action=argparse.BooleanOptionalAction, help="show what is compiled meanwhile, or stay as it was"
-    )
-
-
-def _list(parser: argparse.ArgumentParser) -> None:
-    _add_positional_place(parser)
-    _add_place(parser)
-    parser.add_argument(
-        "--filter", metavar="WORDS", help="only those that hold every word: operation, shape, dtype, name"
-    )
-    parser.add_argument("--sort", choices=ORDERS, help="order of the lines")
-    _add_json(parser)
-
-
-def _show(parser: argparse.ArgumentParser) -> None:
-    help_text = _TARGET_HELP + "and :HASH behind that one of its configurations"
-    parser.add_argument("targets", metavar="ID", nargs=1, help=help_text)
-    parser.add_argument("--sub", type=int, metavar="N", help="the source of sub-kernel N")
-    _add_stage(parser)
-    _add_place(parser)
-    _add_json(parser)
-
-
-def _diff(parser: argparse.ArgumentParser) -> None:
-    help_text = (
-        _TARGET_HELP + "and :HASH behind that one of its configurations; one id compares its sub-kernels 0 and 1"
-    )
-    parser.add_argument("targets", metavar="ID", nargs="+", help=help_text)
-    _add_stage(parser)
-    parser.add_argument(
-        "--normalize", action="store_true", help="even out the numbers of temporaries (tmp12, %%5, %%r7)"
-    )
-    _add_place(parser)
-    _add_json(parser)
-
-
-def _export(parser: argparse.ArgumentParser) -> None:
-    _add_positional_place(parser)
-    _add_place(parser)
-    parser.add_argument("-o", "--output", metavar="FILE", required=True, help="the .mkx file to write")
-    parser.add_argument("--only", metavar="ID", nargs="+", action="extend", help="only these multi-kernels")
-    _add_json(parser)
-
-
-def _completion(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("shell", choices=SHELLS)
-
-
-_ARGUMENTS = {
-    "open": _open,
-    "list": _list,
-    "show": _show,
-    "diff": _diff,
-    "export": _export,
-    "completion": _completion,
-}
 
 
 def _sentence(text: str) -> str:

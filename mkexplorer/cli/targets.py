@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mkexplorer.catalog import Catalog
 from mkexplorer.catalog.errors import MkexplorerError
 from mkexplorer.catalog.model import CompiledConfig, MultiKernel, SubKernel
-from mkexplorer.picks.model import recorded_pick
+from mkexplorer.picks.book import PickBook
 
 SOURCE = "source"
 
@@ -38,19 +38,38 @@ def find_target(catalog: Catalog, text: str, sub: int | None = None) -> Target:
     return Target(multi_kernel, multi_kernel.sub_kernels[sub], config)
 
 
-def sub_kernel_of(catalog: Catalog, target: Target) -> SubKernel:
-    """The target's own sub-kernel, else the picked one, else the first."""
+def sub_kernel_named(multi_kernel: MultiKernel, text: str) -> SubKernel:
+    """By index, kind or name, or by a part of the name that no other one has."""
+    subs = multi_kernel.sub_kernels
+    if text.isdecimal() and int(text) < len(subs):
+        return subs[int(text)]
+    for fitting in (
+        [each for each in subs if text in (each.kind.value, each.name)],
+        [each for each in subs if not text.isdecimal() and text in each.name],
+    ):
+        if len(fitting) == 1:
+            return fitting[0]
+        if fitting:
+            break
+    which = "fits more than one sub-kernel" if fitting else "has no sub-kernel"
+    names = ", ".join(f"{each.index} ({each.kind.value} {each.name})" for each in subs)
+    raise MkexplorerError(f"{multi_kernel.id}: {text!r} {which}", f"Give one of {names}.")
+
+
+def with_sub_kernel(target: Target, book: PickBook) -> Target:
+    """The target with a sub-kernel: its own, else the picked one, else the first."""
     if target.sub_kernel is not None:
-        return target.sub_kernel
-    if not target.multi_kernel.sub_kernels:
-        raise MkexplorerError(f"{target.multi_kernel.id} lists no sub-kernels")
-    pick = recorded_pick(target.multi_kernel, catalog.evidence(target.multi_kernel))
-    return target.multi_kernel.sub_kernels[pick.index or 0]
+        return target
+    multi_kernel = target.multi_kernel
+    if not multi_kernel.sub_kernels:
+        raise MkexplorerError(f"{multi_kernel.id} lists no sub-kernels")
+    return replace(target, sub_kernel=multi_kernel.sub_kernels[book.of(multi_kernel).pick.index or 0])
 
 
 def text_of(catalog: Catalog, target: Target, stage: str) -> str:
-    """The sub-kernel's source, or the text of a stage of its configuration."""
-    sub = sub_kernel_of(catalog, target)
+    """The source of the target's sub-kernel, or the text of a stage of its configuration."""
+    sub = target.sub_kernel
+    assert sub is not None
     if stage == SOURCE:
         source = catalog.source(target.multi_kernel, sub)
         if not source:

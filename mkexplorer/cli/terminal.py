@@ -5,10 +5,16 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from collections.abc import Iterable
-from typing import TextIO
+import time
+from collections.abc import Iterable, Mapping
+from types import TracebackType
+from typing import Self, TextIO
 
+from mkexplorer.catalog.errors import MkexplorerError
 from mkexplorer.report.as_text import Look
+from mkexplorer_widgets.plain_text import visible
+
+_BETWEEN_REPORTS_S = 0.1
 
 
 def is_interactive() -> bool:
@@ -32,6 +38,50 @@ def put(lines: Iterable[str]) -> None:
     if not (sys.stdout.isatty() and sys.stdin.isatty() and _is_long(text) and _paged(text)):
         sys.stdout.write(text)
         sys.stdout.flush()
+
+
+def put_json(document: Mapping[str, object]) -> None:
+    import json
+
+    put([json.dumps(document, indent=2)])
+
+
+def tell(lines: Iterable[str]) -> None:
+    """Print what is no result: warnings, reasons, plans to agree to."""
+    for line in lines:
+        if line:
+            print(visible(line), file=sys.stderr)
+
+
+def agreed(question: str) -> bool:
+    """Ask; raises `MkexplorerError` where there is no terminal to ask on."""
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        message = f"{question} There is no terminal to ask on, so nothing was changed"
+        raise MkexplorerError(message, "Look with --dry-run, then run it with --yes.")
+    print(f"{visible(question)} [y/N] ", end="", file=sys.stderr, flush=True)
+    return sys.stdin.readline().strip().lower() in {"y", "yes"}
+
+
+class ProgressLine:
+    """One line on the terminal that goes again; nothing where standard error is none."""
+
+    def __init__(self) -> None:
+        self._is_shown = sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
+        self._next = 0.0
+        self._text = ""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
+        if self._text:
+            print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+
+    def show(self, text: str) -> None:
+        if self._is_shown and time.monotonic() >= self._next:
+            self._next = time.monotonic() + _BETWEEN_REPORTS_S
+            self._text = visible(text)[: shutil.get_terminal_size().columns - 1]
+            print(f"\r{self._text}\x1b[K", end="", file=sys.stderr, flush=True)
 
 
 def _encoding_is_small(stream: TextIO) -> bool:

@@ -5,8 +5,9 @@ goes away or changes its meaning, the number rises. Times end in _us (microsecon
 
 mkexplorer.list/1:
 
-    schema, place (path), place_kind, counts {multi_kernels, sub_kernels, slower, unsure},
-    multi_kernels [multi-kernel], diagnostics [{severity, path, line, message, advice}]
+    schema, place (path), place_kind, counts {multi_kernels, sub_kernels, slower, unsure, picks {state: number}},
+    multi_kernels [multi-kernel], diagnostics [{severity, path, line, message, advice}],
+    environment [{variable, value, effect, picks_count (false: programs started so go by no picks)}]
 
 A multi-kernel:
 
@@ -16,7 +17,9 @@ A multi-kernel:
     wrapper_key, line (of its definition), operations [text], source_nodes [text],
     sub_kernels [{index, name, kind, kernel_file, size_key, cold {median_us, q1_us, q3_us, n}, picked, fastest}],
     arguments (those of the first call), calls [{line, arguments}],
-    pick {state, index, path, reason},
+    pick {state ('picked', 'pinned', 'none', 'invalid' or 'unknown'), index, path (of its file, inside the place),
+    reason (for this state), place_reason (how the path is known, or why not), obstacle (why mkexplorer cannot change
+    it; empty if it can), who ('runtime', 'person' or 'tool'), user, when (UTC), why, changes (in its history)},
     verdict {word, best, rival, ratio, low, high, regret}
 
 An argument is {name, dtype, shape, stride, offset, expression} for a tensor (dtype as torch spells it:
@@ -41,12 +44,33 @@ Line ranges count from 0 and exclude their end; removed and added are the lines 
 mkexplorer.export/1:
 
     schema, path, bytes, multi_kernels
+
+mkexplorer.changes/1, of pin, clear, undo and picks apply:
+
+    schema, place, dry_run, changes [{multi_kernel (id; null for an orphan), path, action ('pin', 'clear' or 'undo'),
+    from held, to held, done, error {message, advice}, now {state, index, reason}}],
+    refused [{message, advice}], unmatched [{title, kind, reason}] (picks of a picks.toml), removed [path] (leftovers)
+
+What a pick file holds is {state, index, text}; text is null where there is no file.
+
+mkexplorer.history/1:
+
+    schema, place, problems [text], entries [{id, batch (one command), when (UTC), who, user, host, action,
+    multi_kernel (id; null for what the place has no longer), path, from held, to held, why, happened, undone,
+    undoes (id), measured {timings [{median_us, q1_us, q3_us, n}], verdict, best, ratio, low, high},
+    gpu, driver, torch, triton}]
+
+mkexplorer.doctor/1:
+
+    schema, place, level ('ok', 'warning' or 'problem': the worst), sections [{title, level,
+    findings [{level, what, details [text], fix}]}]
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from mkexplorer.catalog.model import (
@@ -57,21 +81,20 @@ from mkexplorer.catalog.model import (
     MultiKernel,
     SubKernel,
     TensorArgument,
-    Timing,
     Wrapper,
 )
 from mkexplorer.measure.verdict import Judgement
+from mkexplorer.picks.book import PickBook
+from mkexplorer.report.picks_json import Json, pick, timing
 from mkexplorer.report.rows import GraphRow, MultiKernelRow, SubKernelRow, count
 
 if TYPE_CHECKING:
     from mkexplorer.analysis.diff import Change
     from mkexplorer.catalog import Catalog
 
-Json = Mapping[str, "Json"] | Sequence["Json"] | str | int | float | bool | None
 
-
-def listing(catalog: Catalog, graphs: Sequence[GraphRow]) -> dict[str, Json]:
-    counts = count(graphs)
+def listing(book: PickBook, graphs: Sequence[GraphRow]) -> dict[str, Json]:
+    catalog, counts = book.catalog, count(graphs)
     return {
         "schema": "mkexplorer.list/1",
         "place": catalog.place.path,
@@ -81,11 +104,13 @@ def listing(catalog: Catalog, graphs: Sequence[GraphRow]) -> dict[str, Json]:
             "sub_kernels": counts.sub_kernels,
             "slower": counts.slower,
             "unsure": counts.unsure,
+            "picks": {state.value: number for state, number in counts.picks.items()},
         },
         "multi_kernels": [
             multi_kernel(row, catalog.wrapper(row.multi_kernel)) for graph in graphs for row in graph.rows
         ],
         "diagnostics": [_diagnostic(diagnostic) for diagnostic in catalog.diagnostics],
+        "environment": [asdict(note) for note in book.environment],
     }
 
 
@@ -166,12 +191,7 @@ def multi_kernel(row: MultiKernelRow, wrapper: Wrapper) -> dict[str, Json]:
             {"line": call.line, "arguments": [_argument(argument) for argument in call.arguments]}
             for call in known.calls
         ],
-        "pick": {
-            "state": row.pick.state.value,
-            "index": row.pick.index,
-            "path": row.pick.path,
-            "reason": row.pick.reason,
-        },
+        "pick": pick(row.record),
         "verdict": _verdict(row.judgement),
     }
 
@@ -184,7 +204,7 @@ def _sub_kernel(row: SubKernelRow) -> dict[str, Json]:
         "kind": sub.kind.value,
         "kernel_file": sub.kernel_file,
         "size_key": sub.size_key,
-        "cold": _timing(row.timing),
+        "cold": timing(row.timing),
         "picked": row.picked,
         "fastest": row.fastest,
     }
@@ -201,12 +221,6 @@ def _argument(argument: Argument) -> dict[str, Json]:
             "expression": argument.expression,
         }
     return {"name": argument.name, "value": argument.value, "expression": argument.expression}
-
-
-def _timing(timing: Timing | None) -> dict[str, Json] | None:
-    if timing is None:
-        return None
-    return {"median_us": timing.median_us, "q1_us": timing.q1_us, "q3_us": timing.q3_us, "n": timing.n}
 
 
 def _verdict(judgement: Judgement | None) -> dict[str, Json] | None:

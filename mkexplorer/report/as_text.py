@@ -6,6 +6,7 @@ Everything from a place goes through ``visible`` here, so that nothing in it can
 from __future__ import annotations
 
 import unicodedata
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -13,10 +14,14 @@ from itertools import compress
 from typing import TYPE_CHECKING
 
 from mkexplorer.catalog.model import Diagnostic
-from mkexplorer.report.rows import GraphRow, MultiKernelRow, SubKernelRow, Tone, time_text
+from mkexplorer.picks.model import PickState
+from mkexplorer.report.findings import CheckupSection, Level
+from mkexplorer.report.rows import GraphRow, MultiKernelRow, SubKernelRow, Tone, pick_text, time_text
 from mkexplorer_widgets.plain_text import visible
 
 if TYPE_CHECKING:
+    from mkexplorer.picks.environment import EnvironmentNote
+    from mkexplorer.report.changes import ChangeRow, HistoryRow
     from mkexplorer.report.details import Section
 
 
@@ -33,6 +38,13 @@ class Ansi(StrEnum):
     CYAN = "36"
 
 
+_STATES = {PickState.PINNED: (Ansi.CYAN,), PickState.INVALID: (Ansi.RED,), PickState.UNKNOWN: (Ansi.YELLOW,)}
+_SIGNS = {
+    Level.OK: ("✓", (Ansi.GREEN,)),
+    Level.WARNING: ("⚠", (Ansi.YELLOW,)),
+    Level.PROBLEM: ("✗", (Ansi.RED,)),
+}
+_BAD = (Level.PROBLEM, Level.WARNING)
 _TONES = {Tone.GOOD: Ansi.GREEN, Tone.BAD: Ansi.RED, Tone.UNSURE: Ansi.YELLOW}
 # The names of syntax styles, as the highlighter of mkexplorer_widgets gives them.
 _SYNTAX = {
@@ -71,18 +83,45 @@ class _Cell:
     codes: tuple[Ansi, ...] = ()
 
 
-_HEADINGS = [_Cell(text, (Ansi.BOLD,)) for text in ("ID", "OPERATION", "SHAPE", "DTYPE", "VERDICT", "SUB-KERNELS")]
+_HEADINGS = ("ID", "OPERATION", "SHAPE", "DTYPE", "VERDICT", "PICK", "SUB-KERNELS")
 _OPERATION = 1
+_HISTORY_HEADINGS = ("WHEN (UTC)", "WHO", "MULTI-KERNEL", "CHANGE", "", "WHY")
 
 
 def table(graphs: Iterable[GraphRow], look: Look) -> Iterator[str]:
-    """One line for each multi-kernel under a line of headings; a column that is empty all the way is left out."""
-    rows = [_cells(row) for graph in graphs for row in graph.rows]
+    """One line for each multi-kernel under a line of headings; a column that is empty all the way is left out.
+
+    So is the column of picks where none is known: `rows.unknown_picks` says why.
+    """
+    rows = [row for graph in graphs for row in graph.rows]
+    has_picks = any(row.pick.state is not PickState.UNKNOWN for row in rows)
+    lines = _used_columns(_HEADINGS, [_cells(row, has_picks) for row in rows])
+    if lines:
+        widths = _fit([max(map(cell_width, column)) for column in _columns(lines)], look.width, has_picks)
+        yield from _aligned(lines, widths, look)
+
+
+def history_table(rows: Iterable[HistoryRow], look: Look) -> Iterator[str]:
+    """One line for each change, in the order given."""
+    lines = _used_columns(_HISTORY_HEADINGS, [_history_cells(row) for row in rows])
+    yield from _aligned(lines, [max(map(cell_width, column)) for column in _columns(lines)], look)
+
+
+def change(row: ChangeRow, look: Look) -> str:
+    """'cmzexxx/multi_kernel_0 layer_norm 4096×4096 bf16: picked 0 looped → pinned 1 persistent'."""
+    before, after = one_line(row.before), look.paint(one_line(row.after), Ansi.BOLD)
+    return f"{look.paint(one_line(row.label), Ansi.CYAN)}: {before} → {after}"
+
+
+def _used_columns(headings: Sequence[str], rows: list[list[_Cell]]) -> list[list[_Cell]]:
+    """The headings and the rows without the columns that are empty all the way; nothing where there are no rows."""
     if not rows:
-        return
+        return []
     used = [any(cell.text for cell in column) for column in zip(*rows, strict=True)]
-    lines = [list(compress(line, used)) for line in (_HEADINGS, *rows)]
-    widths = _fit([max(map(cell_width, column)) for column in _columns(lines)], look.width)
+    return [list(compress(line, used)) for line in ([_Cell(text, (Ansi.BOLD,)) for text in headings], *rows)]
+
+
+def _aligned(lines: Iterable[list[_Cell]], widths: Sequence[int], look: Look) -> Iterator[str]:
     for line in lines:
         cells = (
             look.paint(shortened(cell.text, width), *cell.codes) + " " * (width - cell_width(cell.text))
@@ -136,6 +175,26 @@ def diagnostic(found: Diagnostic) -> str:
     return one_line(f"{found.severity.value}: {found.path}{line}: {found.message} {found.advice}".rstrip())
 
 
+def environment_note(note: EnvironmentNote) -> str:
+    return one_line(f"{note.variable}={note.value} is set: {note.effect}")
+
+
+def checkup(sections: Sequence[CheckupSection], look: Look) -> Iterator[str]:
+    """Sections with a sign and a word for each finding, what belongs to it below, and how to put it right."""
+    for section in sections:
+        yield look.paint(one_line(section.title), Ansi.BOLD)
+        for finding in section.findings:
+            sign, codes = _SIGNS[finding.level]
+            yield f"  {look.paint(f'{sign} {finding.level.value}', *codes)}: {one_line(finding.what)}"
+            yield from (f"      {one_line(detail)}" for detail in finding.details)
+            if finding.fix:
+                yield f"      {look.paint('fix:', Ansi.BOLD)} {one_line(finding.fix)}"
+        yield ""
+    levels = Counter(finding.level for section in sections for finding in section.findings)
+    counts = [f"{levels[level]} {level.value}{'s' if levels[level] != 1 else ''}" for level in _BAD if levels[level]]
+    yield ", ".join(counts) or "all is well"
+
+
 def one_line(text: str) -> str:
     """``visible`` for what must stay on one line."""
     return visible(text.removesuffix("\n").replace("\n", "␊"))
@@ -167,7 +226,7 @@ def _character_width(character: str) -> int:
     return 2 if unicodedata.east_asian_width(character) in "WF" else 1
 
 
-def _cells(row: MultiKernelRow) -> list[_Cell]:
+def _cells(row: MultiKernelRow, has_picks: bool) -> list[_Cell]:
     tone = _TONES.get(row.mark.tone)
     return [
         _Cell(one_line(row.multi_kernel.id), (Ansi.CYAN,)),
@@ -175,7 +234,19 @@ def _cells(row: MultiKernelRow) -> list[_Cell]:
         _Cell(one_line(row.shape)),
         _Cell(one_line(row.dtype)),
         _Cell(one_line(str(row.mark)), (tone,) if tone is not None else ()),
+        _Cell(pick_text(row.pick), _STATES.get(row.pick.state, ())) if has_picks else _Cell(""),
         _Cell(one_line(", ".join(_sub_kernel(sub) for sub in row.sub_kernels))),
+    ]
+
+
+def _history_cells(row: HistoryRow) -> list[_Cell]:
+    return [
+        _Cell(row.when),
+        _Cell(one_line(row.who)),
+        _Cell(one_line(row.label), (Ansi.CYAN,)),
+        _Cell(one_line(f"{row.entry.action.value}: {row.before} → {row.after}")),
+        _Cell(row.note and f"({row.note})", (Ansi.YELLOW,)),
+        _Cell(one_line(row.entry.why), (Ansi.DIM,)),
     ]
 
 
@@ -189,8 +260,8 @@ def _columns(lines: list[list[_Cell]]) -> Iterator[tuple[str, ...]]:
     return zip(*([cell.text for cell in line] for line in lines), strict=True)
 
 
-def _fit(widths: list[int], limit: int | None) -> list[int]:
-    """Shrink or drop the last column, then shrink the operations, until the table fits; the rest stays whole."""
+def _fit(widths: list[int], limit: int | None, has_picks: bool) -> list[int]:
+    """Shrink or drop the sub-kernels, shrink the operations, drop the picks until it fits; the rest stays whole."""
     if limit is None:
         return widths
     excess = _total(widths) - limit
@@ -198,6 +269,9 @@ def _fit(widths: list[int], limit: int | None) -> list[int]:
         last = widths[-1] - excess
         widths = [*widths[:-1], last] if last >= _USEFUL_SUB_KERNELS else widths[:-1]
     excess = max(0, _total(widths) - limit)
+    if has_picks and widths[_OPERATION] - excess < _NARROWEST:
+        widths = widths[:-1]
+        excess = max(0, _total(widths) - limit)
     widths[_OPERATION] = max(_NARROWEST, widths[_OPERATION] - excess)
     return widths
 

@@ -18,8 +18,11 @@ from mkexplorer.catalog.model import (
     Wrapper,
 )
 from mkexplorer.measure.verdict import Judgement, Verdict
+from mkexplorer.picks.environment import EnvironmentNote
+from mkexplorer.picks.model import PickState
 from mkexplorer.report import titles
-from mkexplorer.report.rows import MultiKernelRow, SubKernelRow, time_text
+from mkexplorer.report.changes import Namer, history_rows
+from mkexplorer.report.rows import MultiKernelRow, SubKernelRow, pick_text, time_text
 
 if TYPE_CHECKING:
     from mkexplorer.catalog import Catalog
@@ -40,16 +43,20 @@ class Section:
     entries: tuple[Entry, ...]
 
 
-def details(catalog: Catalog, row: MultiKernelRow) -> tuple[Section, ...]:
-    """What it is, its pick, one section for each sub-kernel, its arguments; reads files of the place."""
+def details(catalog: Catalog, row: MultiKernelRow, environment: Sequence[EnvironmentNote] = ()) -> tuple[Section, ...]:
+    """What it is, its pick, its sub-kernels, its arguments, the history of the pick; reads files of the place.
+
+    ``environment`` is the book's: what keeps programs from going by the pick.
+    """
     multi_kernel = row.multi_kernel
     wrapper = catalog.wrapper(multi_kernel)
     evidence = catalog.evidence(multi_kernel)
     return (
-        Section(" ".join(part for part in (row.title, row.shape, row.dtype) if part), _identity(multi_kernel, wrapper)),
-        Section("Pick", _pick(row, evidence)),
+        Section(titles.full_title(multi_kernel), _identity(multi_kernel, wrapper)),
+        Section("Pick", tuple(_pick(row, evidence, environment))),
         *(_sub_kernel(catalog, row, sub, evidence) for sub in row.sub_kernels),
         *_arguments(multi_kernel, wrapper),
+        *_history(catalog, row),
     )
 
 
@@ -131,18 +138,35 @@ def _identity(multi_kernel: MultiKernel, wrapper: Wrapper) -> tuple[Entry, ...]:
 _CHOICE = {"multi_kernel": "timing at the first call", "size_hint_multi_kernel": "distance to the size hints"}
 
 
-def _pick(row: MultiKernelRow, evidence: Evidence | None) -> tuple[Entry, ...]:
-    index = f" {row.pick.index}" if row.pick.index is not None else ""
-    entries = [Entry("state", f"{row.pick.state.value}{index}", row.pick.reason)]
-    if row.pick.path is not None:
-        entries.append(Entry("file", row.pick.path))
-    entries.append(Entry("verdict", verdict_text(row.judgement)))
+def _pick(row: MultiKernelRow, evidence: Evidence | None, environment: Sequence[EnvironmentNote]) -> Iterator[Entry]:
+    pick, record = row.pick, row.record
+    yield Entry("state", pick_text(pick), pick.reason)
+    for note in environment:
+        yield Entry("but" if not note.picks_count else "note", note.effect, f"{note.variable}={note.value}")
+    if record.written and record.set_by is None and pick.state is PickState.PICKED:
+        yield Entry("set by", f"torch, {record.written[:16].replace('T', ' ')} UTC", "date of the file")
+    if pick.path is not None:
+        yield Entry("file", pick.path, record.place_reason)
+    yield Entry("verdict", verdict_text(row.judgement))
     if row.judgement is not None and row.judgement.regret is not None:
-        entries.append(Entry("regret", f"{row.judgement.regret:.1%}", "median of the picked ÷ median of the best - 1"))
+        yield Entry("regret", f"{row.judgement.regret:.1%}", "median of the picked ÷ median of the best - 1")
     if evidence is not None:
         machine = (("GPU", evidence.gpu), ("torch", evidence.torch), ("triton", evidence.triton))
-        entries.extend(Entry(label, value) for label, value in machine if value is not None)
-    return tuple(entries)
+        yield from (Entry(label, value) for label, value in machine if value is not None)
+
+
+def _history(catalog: Catalog, row: MultiKernelRow) -> Iterator[Section]:
+    history = row.record.file.history
+    if not history.entries and not history.problems:
+        return
+    entries = [
+        Entry(
+            each.when, f"{each.before} → {each.after}", ", ".join(filter(None, (each.who, each.note, each.entry.why)))
+        )
+        for each in history_rows(Namer(catalog), [row.record.file])
+    ]
+    entries += [Entry("damaged", problem, "its history") for problem in history.problems]
+    yield Section("History of the pick (UTC)", tuple(entries))
 
 
 def _sub_kernel(catalog: Catalog, row: MultiKernelRow, sub_row: SubKernelRow, evidence: Evidence | None) -> Section:

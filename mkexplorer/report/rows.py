@@ -5,14 +5,16 @@ Screen and command line both show exactly this; filtering, sorting and counting 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from mkexplorer.catalog.model import Evidence, Graph, MultiKernel, SubKernel, Timing
 from mkexplorer.measure.verdict import Judgement, Verdict, judge
-from mkexplorer.picks.model import Pick, PickState, recorded_pick
+from mkexplorer.picks.book import PickBook, PickRecord, recorded, recorded_book
+from mkexplorer.picks.model import Pick, PickState
 from mkexplorer.report import titles
 
 if TYPE_CHECKING:
@@ -42,12 +44,13 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class SubKernelRow:
-    """``timing`` is the one with a cold L2, None where it was not measured."""
+    """``timing`` is the one with a cold L2, None where it was not measured. ``picked`` is true of a pinned one too."""
 
     sub_kernel: SubKernel
     timing: Timing | None
     picked: bool
     fastest: bool
+    pinned: bool = False
 
     @property
     def time_us(self) -> float | None:
@@ -55,8 +58,9 @@ class SubKernelRow:
 
     @property
     def note(self) -> str:
-        """'● picked', 'fastest', both or nothing."""
-        return " ".join(text for text, said in (("● picked", self.picked), ("fastest", self.fastest)) if said)
+        """'● picked' or '● pinned', 'fastest', both or nothing."""
+        picked = "● pinned" if self.pinned else "● picked"
+        return " ".join(text for text, said in ((picked, self.picked), ("fastest", self.fastest)) if said)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +70,13 @@ class MultiKernelRow:
     shape: str
     dtype: str
     mark: Mark
-    pick: Pick
+    record: PickRecord
     judgement: Judgement | None
     sub_kernels: tuple[SubKernelRow, ...]
+
+    @property
+    def pick(self) -> Pick:
+        return self.record.pick
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,12 +90,16 @@ class GraphRow:
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """``slower``: another sub-kernel is surely faster than the pick. ``unsure``: measured, but not clear."""
+    """``slower``: another sub-kernel is surely faster than the pick. ``unsure``: measured, but not clear.
+
+    ``picks`` has how many picks are in each state.
+    """
 
     multi_kernels: int
     sub_kernels: int
     slower: int
     unsure: int
+    picks: Mapping[PickState, int]
 
 
 class Order(StrEnum):
@@ -98,18 +110,23 @@ class Order(StrEnum):
     REGRET = "regret"
 
 
-def graph_rows(catalog: Catalog) -> tuple[GraphRow, ...]:
-    """All rows of a catalog, in its order."""
+def graph_rows(catalog: Catalog, book: PickBook | None = None) -> tuple[GraphRow, ...]:
+    """All rows of a catalog, in its order; without a ``book`` with the picks that the place itself records."""
+    picks = book or recorded_book(catalog)
     groups: dict[str, list[MultiKernelRow]] = {}
     for multi_kernel in catalog.multi_kernels:
-        row = multi_kernel_row(multi_kernel, catalog.evidence(multi_kernel))
+        row = multi_kernel_row(multi_kernel, catalog.evidence(multi_kernel), picks.of(multi_kernel))
         groups.setdefault(multi_kernel.wrapper_key, []).append(row)
     return tuple(GraphRow(key, _graph_title(rows[0].multi_kernel), tuple(rows)) for key, rows in groups.items())
 
 
-def multi_kernel_row(multi_kernel: MultiKernel, evidence: Evidence | None) -> MultiKernelRow:
-    pick = recorded_pick(multi_kernel, evidence)
-    timings = cold_timings(multi_kernel, evidence)
+def multi_kernel_row(
+    multi_kernel: MultiKernel, evidence: Evidence | None, record: PickRecord | None = None
+) -> MultiKernelRow:
+    """Without a ``record`` the pick is the one that ``evidence`` tells of."""
+    record = record or recorded(multi_kernel, evidence)
+    pick = record.pick
+    timings = cold_timings(multi_kernel, evidence, record)
     judgement = judge(timings, pick.index)
     return MultiKernelRow(
         multi_kernel,
@@ -117,7 +134,7 @@ def multi_kernel_row(multi_kernel: MultiKernel, evidence: Evidence | None) -> Mu
         titles.shape_text(multi_kernel),
         titles.dtype_text(multi_kernel),
         mark_of(pick, judgement),
-        pick,
+        record,
         judgement,
         tuple(
             _sub_kernel_row(sub, timing, pick, judgement)
@@ -126,13 +143,18 @@ def multi_kernel_row(multi_kernel: MultiKernel, evidence: Evidence | None) -> Mu
     )
 
 
-def cold_timings(multi_kernel: MultiKernel, evidence: Evidence | None) -> tuple[Timing | None, ...]:
-    """The recorded times with a cold L2, one per sub-kernel in index order; all None where there are none.
+def cold_timings(multi_kernel: MultiKernel, evidence: Evidence | None, record: PickRecord) -> tuple[Timing | None, ...]:
+    """The times with a cold L2, one per sub-kernel in index order; all None where there are none.
 
-    Evidence for another number of sub-kernels is not this multi-kernel's, and is not used.
+    The pick's own history has the newest ones, the place's record others. Those for another number of sub-kernels
+    are not this multi-kernel's, and are not used.
     """
-    if evidence is None or len(evidence.sub_kernels) != len(multi_kernel.sub_kernels):
-        return (None,) * len(multi_kernel.sub_kernels)
+    count = len(multi_kernel.sub_kernels)
+    for entry in reversed(record.file.history.entries):
+        if entry.measured is not None and len(entry.measured.timings) == count:
+            return entry.measured.timings
+    if evidence is None or len(evidence.sub_kernels) != count:
+        return (None,) * count
     return tuple(sub.cold for sub in evidence.sub_kernels)
 
 
@@ -143,7 +165,8 @@ def mark_of(pick: Pick, judgement: Judgement | None) -> Mark:
     if judgement is None:
         return Mark("", "", Tone.NEUTRAL)
     if judgement.regret is None:
-        return Mark("–", "no pick", Tone.NEUTRAL)
+        word = "pick unknown" if pick.state is PickState.UNKNOWN else "no pick"
+        return Mark("–", word, Tone.NEUTRAL)
     if judgement.verdict is Verdict.FASTER:
         if judgement.pick_is_slower:
             return Mark("⚠", f"+{judgement.regret:.0%}", Tone.BAD)
@@ -151,6 +174,18 @@ def mark_of(pick: Pick, judgement: Judgement | None) -> Mark:
     if judgement.verdict is Verdict.SAME:
         return Mark("=", Verdict.SAME.value, Tone.GOOD)
     return Mark("?", Verdict.UNSURE.value, Tone.UNSURE)
+
+
+def pick_text(pick: Pick) -> str:
+    """'picked 0', 'pinned 1', 'none', 'invalid', 'unknown'."""
+    return pick.state.value if pick.index is None else f"{pick.state.value} {pick.index}"
+
+
+def unknown_picks(graphs: Iterable[GraphRow]) -> Iterator[str]:
+    """'3 picks are not known: why', one for each reason."""
+    reasons = Counter(row.pick.reason for graph in graphs for row in graph.rows if row.pick.state is PickState.UNKNOWN)
+    for reason, count in reasons.items():
+        yield f"{count} {'pick is' if count == 1 else 'picks are'} not known: {reason}"
 
 
 def time_text(time_us: float | None) -> str:
@@ -169,15 +204,18 @@ def count(graphs: Iterable[GraphRow]) -> Counts:
         sum(len(row.sub_kernels) for row in rows),
         sum(row.judgement is not None and row.judgement.pick_is_slower for row in rows),
         sum(row.judgement is not None and row.judgement.verdict is Verdict.UNSURE for row in rows),
+        Counter(row.pick.state for row in rows),
     )
 
 
 def counts_text(counts: Counts) -> str:
-    """'41 multi-kernels · 11 slower than they could be'."""
+    """'41 multi-kernels · 11 slower than they could be · 1 invalid pick'."""
     noun = "multi-kernel" if counts.multi_kernels == 1 else "multi-kernels"
     parts = [f"{counts.multi_kernels} {noun}"]
     if counts.slower:
         parts.append(f"{counts.slower} slower than {'it' if counts.slower == 1 else 'they'} could be")
+    if invalid := counts.picks.get(PickState.INVALID, 0):
+        parts.append(f"{invalid} invalid {'pick' if invalid == 1 else 'picks'}")
     return " · ".join(parts)
 
 
@@ -233,7 +271,8 @@ _SORT_KEYS: dict[Order, Callable[[MultiKernelRow], float | str]] = {
 def _sub_kernel_row(sub: SubKernel, timing: Timing | None, pick: Pick, judgement: Judgement | None) -> SubKernelRow:
     # Where the verdict is SAME or UNSURE nothing is called the fastest.
     won = judgement is not None and judgement.verdict is Verdict.FASTER and judgement.best == sub.index
-    return SubKernelRow(sub, timing, pick.index == sub.index, won)
+    is_picked = pick.index == sub.index
+    return SubKernelRow(sub, timing, is_picked, won, is_picked and pick.state is PickState.PINNED)
 
 
 def _graph_title(multi_kernel: MultiKernel) -> str:
@@ -247,7 +286,7 @@ def _holds(row: MultiKernelRow, words: list[str]) -> bool:
     everything = _plain(
         "\n".join(
             (
-                f"{row.title} {row.shape} {row.dtype} {row.mark}",
+                f"{row.title} {row.shape} {row.dtype} {row.mark} {row.pick.state.value}",
                 "slower" if row.judgement is not None and row.judgement.pick_is_slower else "",
                 multi_kernel.id,
                 multi_kernel.wrapper_key,

@@ -100,6 +100,12 @@ def title(multi_kernel: MultiKernel) -> str:
     )
 
 
+def full_title(multi_kernel: MultiKernel) -> str:
+    """'layer_norm 4096×4096 bf16'."""
+    parts = (title(multi_kernel), shape_text(multi_kernel), dtype_text(multi_kernel))
+    return " ".join(part for part in parts if part)
+
+
 def principal_tensor(multi_kernel: MultiKernel) -> TensorArgument | None:
     """The largest tensor of the first call; the first of equals, which is an input or is changed in place."""
     if not multi_kernel.calls:

@@ -1,0 +1,206 @@
+"""The commands, and what each of them takes."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Mapping
+
+# A name of two words is a verb of the command that the first one names.
+COMMANDS = {
+    "open": "open the app (this is what happens without a command)",
+    "list": "list the multi-kernels",
+    "show": "show one multi-kernel, or the source or IR of a sub-kernel",
+    "diff": "compare two sub-kernels",
+    "pin": "have programs use one sub-kernel of a multi-kernel, whatever they would measure",
+    "clear": "remove picks, so that the next program measures anew",
+    "undo": "take back the last pin, clear or apply",
+    "history": "tell who changed which pick, when and why",
+    "picks": "carry picks to another cache",
+    "picks export": "print picks as a picks.toml, by the content of the kernels",
+    "picks apply": "pin what a picks.toml says, wherever the same kernels are",
+    "doctor": "check interpreter, cache, picks and environment, and say how to put right what is wrong",
+    "export": "put multi-kernels with all that belongs to them into one .mkx file",
+    "completion": "print the completion script of a shell",
+}
+COLOURS = ("auto", "always", "never")
+ORDERS = ("graph", "operation", "size", "time", "regret")
+SHELLS = ("bash", "zsh", "fish")
+STAGES = ("ttir", "ttgir", "llir", "ptx", "sass")
+
+_TARGET_HELP = "id of a multi-kernel as `list` shows it, or its unambiguous beginning; :N adds a sub-kernel, "
+
+
+def add_common(parser: argparse.ArgumentParser, default: object) -> None:
+    colour = "auto" if default is None else default
+    debug = False if default is None else default
+    parser.add_argument("--color", choices=COLOURS, default=colour, help="colours (auto: only to a terminal)")
+    parser.add_argument("--debug", action="store_true", default=debug, help="show where in the program an error arose")
+
+
+def add_sample(parser: argparse.ArgumentParser, default: object) -> None:
+    text = "look into the sample, recorded on an H100"
+    parser.add_argument("--sample", action="store_true", default=default, help=text)
+
+
+def _add_place(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--place", metavar="PLACE", help="what to look into (default: the cache directory of torch)")
+    add_sample(parser, default=argparse.SUPPRESS)
+
+
+def _add_positional_place(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "positional_place", metavar="PLACE", nargs="?", help="what to look into (default: the cache directory of torch)"
+    )
+
+
+def _add_json(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="print JSON, by the schemas in the README")
+
+
+def _add_python(parser: argparse.ArgumentParser) -> None:
+    help_text = "the Python with the torch that wrote the cache; it tells where the picks are (default: this one)"
+    parser.add_argument("--python", metavar="PYTHON", help=help_text)
+    parser.add_argument(
+        "--no-python", action="store_true", help="start no Python: know only the picks whose place is remembered"
+    )
+
+
+def _add_change(parser: argparse.ArgumentParser) -> None:
+    """What every command takes that changes picks."""
+    parser.add_argument("--why", metavar="TEXT", help="what to write into the history as the reason")
+    parser.add_argument("-n", "--dry-run", action="store_true", help="print what would be changed, and change nothing")
+    parser.add_argument("-y", "--yes", action="store_true", help="do not ask")
+    _add_place(parser)
+    _add_python(parser)
+    _add_json(parser)
+
+
+def _add_stage(parser: argparse.ArgumentParser) -> None:
+    text = f"the IR of this stage instead of the source: {', '.join(STAGES)} or whatever else is kept"
+    parser.add_argument("--ir", dest="stage", metavar="STAGE", help=text)
+
+
+def _open(parser: argparse.ArgumentParser) -> None:
+    _add_positional_place(parser)
+    _add_place(parser)
+    _add_python(parser)
+    parser.add_argument("--theme", metavar="NAME", help="colours of the app, as its palette names them")
+    parser.add_argument(
+        "--follow", action=argparse.BooleanOptionalAction, help="show what is compiled meanwhile, or stay as it was"
+    )
+
+
+def _list(parser: argparse.ArgumentParser) -> None:
+    _add_positional_place(parser)
+    _add_place(parser)
+    parser.add_argument(
+        "--filter", metavar="WORDS", help="only those that hold every word: operation, shape, dtype, name"
+    )
+    parser.add_argument("--sort", choices=ORDERS, help="order of the lines")
+    _add_python(parser)
+    _add_json(parser)
+
+
+def _show(parser: argparse.ArgumentParser) -> None:
+    help_text = _TARGET_HELP + "and :HASH behind that one of its configurations"
+    parser.add_argument("targets", metavar="ID", nargs=1, help=help_text)
+    parser.add_argument("--sub", type=int, metavar="N", help="the source of sub-kernel N")
+    _add_stage(parser)
+    _add_place(parser)
+    _add_python(parser)
+    _add_json(parser)
+
+
+def _diff(parser: argparse.ArgumentParser) -> None:
+    help_text = (
+        _TARGET_HELP + "and :HASH behind that one of its configurations; one id compares its sub-kernels 0 and 1"
+    )
+    parser.add_argument("targets", metavar="ID", nargs="+", help=help_text)
+    _add_stage(parser)
+    parser.add_argument(
+        "--normalize", action="store_true", help="even out the numbers of temporaries (tmp12, %%5, %%r7)"
+    )
+    _add_place(parser)
+    _add_python(parser)
+    _add_json(parser)
+
+
+def _pin(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("targets", metavar="ID", nargs=1, help=_TARGET_HELP + "so that SUB can be left out")
+    parser.add_argument(
+        "wanted",
+        metavar="SUB",
+        nargs="?",
+        help="its index, its kind ('persistent') or its name, or what only that holds",
+    )
+    _add_change(parser)
+
+
+def _clear(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("targets", metavar="ID", nargs="*", help="id of a multi-kernel, or its unambiguous beginning")
+    which = parser.add_mutually_exclusive_group()
+    for name, text in (
+        ("all", "every pick of the place"),
+        ("invalid", "the picks that end the program that loads them"),
+        ("orphans", "the pick files that belong to no multi-kernel of the cache"),
+        ("leftovers", "the temporary files of a mkexplorer that was killed"),
+    ):
+        which.add_argument(f"--{name}", dest="which", action="store_const", const=name, help=text)
+    _add_change(parser)
+
+
+def _undo(parser: argparse.ArgumentParser) -> None:
+    _add_change(parser)
+
+
+def _history(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("targets", metavar="ID", nargs="*", help="only the changes of these multi-kernels")
+    _add_place(parser)
+    _add_python(parser)
+    _add_json(parser)
+
+
+def _picks_export(parser: argparse.ArgumentParser) -> None:
+    _add_place(parser)
+    _add_python(parser)
+
+
+def _picks_apply(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("file", metavar="FILE", help="the picks.toml; - for standard input")
+    _add_change(parser)
+
+
+def _doctor(parser: argparse.ArgumentParser) -> None:
+    _add_positional_place(parser)
+    _add_place(parser)
+    _add_python(parser)
+    _add_json(parser)
+
+
+def _export(parser: argparse.ArgumentParser) -> None:
+    _add_positional_place(parser)
+    _add_place(parser)
+    parser.add_argument("-o", "--output", metavar="FILE", required=True, help="the .mkx file to write")
+    parser.add_argument("--only", metavar="ID", nargs="+", action="extend", help="only these multi-kernels")
+    _add_json(parser)
+
+
+def _completion(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("shell", choices=SHELLS)
+
+
+ARGUMENTS: Mapping[str, Callable[[argparse.ArgumentParser], None]] = {
+    "open": _open,
+    "list": _list,
+    "show": _show,
+    "diff": _diff,
+    "pin": _pin,
+    "clear": _clear,
+    "undo": _undo,
+    "history": _history,
+    "picks export": _picks_export,
+    "picks apply": _picks_apply,
+    "doctor": _doctor,
+    "export": _export,
+    "completion": _completion,
+}

@@ -1,0 +1,231 @@
+"""The commands that change picks, tell what changed them, and carry them to another cache."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from mkexplorer.catalog import Catalog
+from mkexplorer.catalog.errors import MkexplorerError
+from mkexplorer.catalog.model import MultiKernel
+from mkexplorer.cli.books import read_book
+from mkexplorer.cli.parser import Given
+from mkexplorer.cli.targets import find_target, sub_kernel_named
+from mkexplorer.cli.terminal import agreed, look_of, put, put_json, tell
+from mkexplorer.picks import plans
+from mkexplorer.picks.book import PickBook, environment_of, machine_of
+from mkexplorer.picks.changes import full_id
+from mkexplorer.picks.content import contents_of
+from mkexplorer.picks.files import read_histories
+from mkexplorer.picks.interpreter import Interpreter
+from mkexplorer.picks.model import Action, Held, PickFile, Who
+from mkexplorer.picks.plans import Outcome, Plan
+from mkexplorer.picks.travel import Matches, match_picks, read_picks, travelling_pick, write_picks
+from mkexplorer.picks.writing import Occasion
+from mkexplorer.report import as_text, picks_json, titles
+from mkexplorer.report.changes import ChangeRow, Namer, change_rows, effect, heading, history_rows
+
+_DONE, _NOTHING, _CANNOT = 0, 1, 2
+
+
+def _pin(given: Given, catalog: Catalog) -> int:
+    target = find_target(catalog, given.targets[0])
+    multi_kernel, chosen = target.multi_kernel, target.sub_kernel
+    if (chosen is None) == (not given.wanted):
+        known = ", ".join(f"{each.index} ({each.kind.value} {each.name})" for each in multi_kernel.sub_kernels)
+        raise MkexplorerError(f"{multi_kernel.id}: which sub-kernel is to be pinned?", f"Give one of {known}.")
+    chosen = chosen or sub_kernel_named(multi_kernel, given.wanted)
+    book = read_book(given, catalog)
+    plan = plans.pins(book, [(multi_kernel, chosen.index)], given.why)
+    return _Change(given, catalog, plan).run(f"{multi_kernel.id}: sub-kernel {chosen.index} is pinned already.")
+
+
+def _clear(given: Given, catalog: Catalog) -> int:
+    chosen = [catalog.find(text) for text in given.targets]
+    book = read_book(given, catalog)
+    if given.which == "leftovers":
+        return _clear_leftovers(given, book)
+    every = {"all": plans.clears_of_all, "invalid": plans.clears_of_invalid, "orphans": plans.clears_of_orphans}
+    plan = every[given.which](book, given.why) if given.which else plans.clears(book, chosen, given.why)
+    return _Change(given, catalog, plan).run("There is nothing to clear.")
+
+
+def _clear_leftovers(given: Given, book: PickBook) -> int:
+    if not book.leftovers:
+        tell(["There is nothing to clear."])
+        return _NOTHING
+    if given.dry_run:
+        put(f"would remove what a killed mkexplorer left beside {as_text.one_line(path)}" for path in book.leftovers)
+        return _DONE
+    if not given.yes and not agreed(f"Remove {len(book.leftovers)} temporary files of mkexplorer?"):
+        return _declined()
+    done = list(plans.remove_leftovers(book))
+    tell(_sentence(error) for _, error in done if error)
+    if given.json:
+        put_json(picks_json.removed(book.catalog.place.path, done))
+    else:
+        put(f"{as_text.one_line(path)}: removed what was left beside it" for path, error in done if not error)
+    return _CANNOT if any(error for _, error in done) else _DONE
+
+
+def _undo(given: Given, catalog: Catalog) -> int:
+    return _Change(given, catalog, plans.last_undo(catalog, given.why)).run("There is no change to undo.")
+
+
+def _history(given: Given, catalog: Catalog) -> int:
+    chosen = [catalog.find(text) for text in given.targets]
+    files = _files_of(given, catalog, chosen) if chosen else list(read_histories(catalog.store))
+    namer = Namer(catalog)
+    rows = history_rows(namer, files)
+    problems = [f"{file.path}.json: {problem}" for file in files for problem in file.history.problems]
+    if given.json:
+        put_json(picks_json.history(catalog.place.path, namer, rows, problems))
+    elif rows:
+        put(as_text.history_table(rows, look_of(sys.stdout, given.color)))
+    tell(problems)
+    if not rows:
+        tell(["No pick was changed by mkexplorer here."])
+    return _DONE if rows else _NOTHING
+
+
+def _files_of(given: Given, catalog: Catalog, chosen: Sequence[MultiKernel]) -> list[PickFile]:
+    """Their pick files, by what the histories say, so that mostly no Python has to tell where they are."""
+    names = {full_id(each) for each in chosen}
+    histories = list(read_histories(catalog.store))
+    named = {entry.multi_kernel for file in histories for entry in file.history.entries}
+    if names <= named:
+        return [file for file in histories if any(entry.multi_kernel in names for entry in file.history.entries)]
+    book = read_book(given, catalog)
+    return list({record.file.path: record.file for record in map(book.of, chosen)}.values())
+
+
+def _export(given: Given, catalog: Catalog) -> int:
+    book = read_book(given, catalog)
+    travelling = []
+    problems: list[str] = []
+    for multi_kernel in catalog.multi_kernels:
+        pick = book.of(multi_kernel).pick
+        if pick.index is None:
+            problems += [f"{multi_kernel.id}: {pick.state.value}: {pick.reason}"] if pick.reason else []
+            continue
+        try:
+            contents = contents_of(catalog, multi_kernel)
+            travelling.append(travelling_pick(titles.full_title(multi_kernel), multi_kernel, contents, pick.index))
+        except MkexplorerError as error:
+            problems.append(_sentence(error))
+    tell(problems)
+    if not travelling:
+        tell(["There are no picks to export."])
+        return _NOTHING
+    put(write_picks(travelling).splitlines())
+    return _DONE
+
+
+def _apply(given: Given, catalog: Catalog) -> int:
+    try:
+        text = sys.stdin.read() if given.file == "-" else Path(given.file).read_text(encoding="utf-8")
+        picks = read_picks(text)
+    except UnicodeDecodeError as error:
+        raise MkexplorerError(
+            f"{given.file}: is no text", "Give a file that `mkexplorer picks export` wrote."
+        ) from error
+    except MkexplorerError as error:
+        raise MkexplorerError(f"{given.file} {error.message}", error.advice) from error
+    book = read_book(given, catalog)
+    matches = match_picks(picks, [(each, contents_of(catalog, each)) for each in catalog.multi_kernels])
+    why = given.why or f"from {given.file}"
+    plan = plans.pins(book, [(each.multi_kernel, each.index) for each in matches.found], why)
+    tell(f"{pick.title} ({pick.kind}): {reason}" for pick, reason in matches.unmatched)
+    code = _Change(given, catalog, plan, matches).run("All picks of the file are pinned already.")
+    in_force = code == _DONE or (not plan.changes and not plan.refusals)
+    return code if not in_force else _NOTHING if matches.unmatched or not picks else _DONE
+
+
+@dataclass(frozen=True)
+class _Change:
+    """A plan on its way: shown, agreed to, carried out, read back."""
+
+    given: Given
+    catalog: Catalog
+    plan: Plan
+    matches: Matches | None = None
+
+    def run(self, nothing: str) -> int:
+        """The exit code. ``nothing`` says why there is nothing to do."""
+        tell(_sentence(error) for error in self.plan.refusals)
+        outcomes: list[Outcome] | None = None
+        if not self.given.dry_run:
+            if self._needs_consent and not self._is_agreed():
+                return _declined()
+            outcomes = list(plans.carry_out(self.catalog, self.plan.changes, self._occasion()))
+        self._report(outcomes)
+        if self.plan.refusals or any(each.error for each in outcomes or ()):
+            return _CANNOT
+        if not self.plan.changes:
+            tell([nothing])
+            return _NOTHING
+        return _DONE
+
+    @property
+    def _needs_consent(self) -> bool:
+        """What is destructive or plural is asked about."""
+        changes = self.plan.changes
+        return not self.given.yes and (len(changes) > 1 or any(each.action is Action.CLEAR for each in changes))
+
+    def _is_agreed(self) -> bool:
+        changes = self.plan.changes
+        tell(as_text.change(row, as_text.Look()) for row in self._rows())
+        tell([effect(changes)])
+        return agreed(f"{heading(changes)}?")
+
+    def _occasion(self) -> Occasion:
+        return Occasion(Who.PERSON, machine_of(Interpreter(self.given.python)))
+
+    def _rows(self) -> tuple[ChangeRow, ...]:
+        return change_rows(Namer(self.catalog), self.plan.changes)
+
+    def _report(self, outcomes: Sequence[Outcome] | None) -> None:
+        unmatched = self.matches.unmatched if self.matches else ()
+        namer = Namer(self.catalog)
+        look = look_of(sys.stdout, self.given.color)
+        if self.given.json:
+            put_json(picks_json.changed(self.catalog.place.path, namer, self.plan, outcomes, unmatched))
+        elif outcomes is None:
+            put(f"would {as_text.change(row, look)}" for row in self._rows())
+        else:
+            done = [each for each in outcomes if each.error is None]
+            put(as_text.change(row, look) for row in _made(namer, done))
+        tell(_sentence(each.error) for each in outcomes or () if each.error)
+        if self.plan.changes:
+            notes = (note for note in environment_of(self.catalog) if not note.picks_count)
+            tell(as_text.environment_note(note) for note in notes)
+
+
+def _made(namer: Namer, outcomes: Iterable[Outcome]) -> Iterable[ChangeRow]:
+    """What was before, and what was read back."""
+    for each in outcomes:
+        change, now = each.change, Held(each.now.held.content, each.now.pick.state)
+        label = namer.label(change.multi_kernel, change.path)
+        before, after = (namer.held(change.multi_kernel, held) for held in (change.before, now))
+        yield ChangeRow(change, label, before, after)
+
+
+def _declined() -> int:
+    tell(["Nothing was changed."])
+    return _NOTHING
+
+
+def _sentence(error: MkexplorerError) -> str:
+    return f"{error.message}. {error.advice}".rstrip() if error.advice else error.message
+
+
+COMMANDS: Mapping[str, Callable[[Given, Catalog], int]] = {
+    "pin": _pin,
+    "clear": _clear,
+    "undo": _undo,
+    "history": _history,
+    "picks export": _export,
+    "picks apply": _apply,
+}
