@@ -172,7 +172,7 @@ class TestWithoutAnInterpreter:
         assert "if you trust the code, unpack the bundle" in reason
 
     @pytest.mark.parametrize(
-        "path", ["../aa/b.picked_kernel", "/a/b.picked_kernel", "aa/b.py", "aa/bb/c.picked_kernel"]
+        "path", ["../b.picked_kernel", "/a/b.picked_kernel", "aa/../c.picked_kernel", "aa/b.py", "aa/b.picked_kernel\n"]
     )
     def test_a_bundle_that_lies_is_not_believed(
         self, sample: Catalog, monkeypatch: pytest.MonkeyPatch, path: str
@@ -236,6 +236,11 @@ class TestWhoWroteTheCache:
     def test_another_triton_though_it_compiled_nothing(self, few: Path) -> None:
         (reason,) = reasons(open_catalog(few), Stub(NEWEST, unlike))
         assert reason.startswith("this cache was written with another build of triton, but")
+
+    def test_another_triton_though_the_kernels_do_not_name_theirs(self, recorded: Path) -> None:
+        """As where the code generator could not ask the driver."""
+        (reason,) = reasons(open_catalog(recorded), Stub(replace(H100, triton="3.7.0")))
+        assert reason.startswith("this cache was written with triton 3.6.0, but")
 
     def test_another_python_of_the_same_versions_is_no_objection(self, recorded: Path) -> None:
         """Triton's hash of itself covers its binaries, which differ between Pythons; keys do not depend on them."""

@@ -93,7 +93,7 @@ class Interpreter:
 
     def __init__(self, python: str | None = None, *, start_s: float = _START_S, call_s: float = _CALL_S) -> None:
         """``python`` is a path or a name on PATH, by default the running interpreter."""
-        self.python = os.path.abspath(shutil.which(python) or python) if python else sys.executable
+        self.python = os.path.abspath(shutil.which(python) or python) if python else sys.executable or "python3"
         self._start_s = start_s
         self._call_s = call_s
         self._calls = threading.Lock()

@@ -68,18 +68,24 @@ def judge(multi_kernel: MultiKernel, computed: Computed, identity: Identity, fil
     """Whose the files of this multi-kernel are, with the reason where they are somebody else's."""
     if computed.path in files.picks:
         return Standing.PROVEN, ""
-    if not all(written is None or written == own for written, own in computed.backends):
-        # The hash covers triton's binaries too, so for another Python it differs though the version be the same.
-        versions = files.triton_versions(multi_kernel)
-        if identity.triton not in versions:
-            with_triton = "triton " + " or ".join(sorted(versions)) if versions else "another build of triton"
-            return Standing.REFUTED, another(identity, with_triton)
+    if other_triton := _other_triton(multi_kernel, computed, identity, files):
+        return Standing.REFUTED, another(identity, other_triton)
     release = release_of(identity.torch or "")
     if release is None or release < _TUNED_BY or not files.is_tuned(multi_kernel):
         return Standing.UNOPPOSED, ""
     if files.is_tuned_as(multi_kernel, computed):
         return Standing.PROVEN, ""
     return Standing.REFUTED, another(identity, "another build of torch")
+
+
+def _other_triton(multi_kernel: MultiKernel, computed: Computed, identity: Identity, files: CacheFiles) -> str:
+    """The triton that compiled the kernels, if it can be told that it was not this one; else ''."""
+    if all(written == own is not None for written, own in computed.backends):
+        return ""
+    # These hashes cover triton's binaries too: for another Python they differ though the version be the same.
+    if versions := files.triton_versions(multi_kernel):
+        return "" if identity.triton in versions else f"triton {' or '.join(sorted(versions))}"
+    return "another build of triton" if any(written for written, _ in computed.backends) else ""
 
 
 def form_objection(

@@ -17,7 +17,7 @@ from .key_computer import KeyComputer
 from .origin import CacheFiles, Standing, another, form_objection, judge
 from .rules import Rule, has_no_file, rule_of, run_module_path, writers
 
-_PICK_PATH = re.compile(r"[^/\0]{2}/[^/\0]+\.picked_kernel\Z")
+_PICK_PATH = re.compile(r"[0-9a-z]{2}/[0-9a-z]+\.picked_kernel\Z")
 _TEMPLATE = "a multi-kernel of templates has no pick file: it chooses for each shape, and keeps that in memory"
 _NOT_A_CACHE = "a {kind} holds no picks; open the cache directory in which they are"
 _UNTRUSTED = (

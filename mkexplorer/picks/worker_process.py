@@ -94,7 +94,6 @@ class WorkerProcess:
     def ask(self, request: Mapping[str, object], patience_s: float) -> dict[str, Any]:
         """The worker's answer. Raises `WorkerFailed`; the process is of no more use then."""
         self._number += 1
-        self._said.clear()
         deadline = monotonic() + patience_s
         line = json.dumps({"id": self._number, **request}).encode() + b"\n"
         try:
@@ -104,6 +103,7 @@ class WorkerProcess:
                 if answer is None:
                     raise WorkerFailed(self._last_words())
                 if answer["id"] == self._number:
+                    self._said.clear()
                     return answer
         except (TimeoutError, Empty):
             raise WorkerFailed(f"gave no answer within {patience_s:g} s{self._quoted()}") from None
@@ -118,7 +118,8 @@ class WorkerProcess:
             # Not waited for before this: until then no other process can be given its number.
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self._process.pid, signal.SIGKILL)
-            self._process.wait()
+            with contextlib.suppress(subprocess.TimeoutExpired):  # it may be stuck in the kernel, on a dead drive
+                self._process.wait(_LAST_BREATH_S)
             self._requests.close()
             shutil.rmtree(self._folder, ignore_errors=True)
 
@@ -165,10 +166,9 @@ class WorkerProcess:
 
     def _has_ended(self, patience_s: float) -> bool:
         """Whether it ends by itself; its number stays its own, because it is not waited for."""
-        options = os.WEXITED | os.WNOHANG | os.WNOWAIT
         deadline = monotonic() + patience_s
         while monotonic() < deadline:
-            if self._process.returncode is not None or os.waitid(os.P_PID, self._process.pid, options):
+            if self._process.returncode is not None or _is_zombie(self._process.pid):
                 return True
             sleep(_LOOK_AGAIN_S)
         return False
@@ -176,6 +176,16 @@ class WorkerProcess:
     def _quoted(self) -> str:
         lines = list(self._said)[-_SHOWN_LINES:]
         return f": {' | '.join(lines)}" if lines else ""
+
+
+def _is_zombie(process: int) -> bool:
+    """Whether a child has ended, without taking note of it; False where the system cannot tell (macOS)."""
+    if not hasattr(os, "waitid"):
+        return False
+    try:
+        return os.waitid(os.P_PID, process, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+    except ChildProcessError:  # another thread has just taken note of it
+        return True
 
 
 def _ending(status: int) -> str:

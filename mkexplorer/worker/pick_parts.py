@@ -7,6 +7,7 @@ import os
 import shutil
 import sys
 import tempfile
+from types import ModuleType
 from typing import Any
 
 from . import stand_ins
@@ -17,31 +18,37 @@ _WARP_SIZE = 32
 def pick_parts(sub_kernels: list[dict[str, str]]) -> dict[str, Any]:
     stand_ins.install()
     # A folder for each multi-kernel: torch would take an equal path for a module that it knows.
-    folder = tempfile.mkdtemp(dir=os.getcwd())
+    folder = tempfile.mkdtemp()
+    modules: list[ModuleType] = []
     kernels = []
     parts = []
     try:
         for sub_kernel in sub_kernels:
-            best_config, kernel = _load(folder, **sub_kernel)
-            kernels.append(kernel)
-            parts.append({**_part(kernel), "best_config": best_config})
+            with _AutotuneNames() as names:
+                module = _load(folder, sub_kernel["key"], sub_kernel["text"])
+            modules.append(module)
+            kernels.append(_kernel_of(module, sub_kernel["name"]))
+            parts.append({**_part(kernels[-1]), "best_config": names.found})
         return {"parts": parts, "path": _path(kernels)}
     finally:
-        _forget_modules()
+        _forget(modules)
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _load(folder: str, key: str, name: str, text: str) -> tuple[str | None, Any]:
+def _load(folder: str, key: str, text: str) -> ModuleType:
     from torch._inductor.codecache import PyCodeCache
 
     path = os.path.join(folder, f"{key}.py")
     with open(path, "w", encoding="utf-8", newline="") as file:
         file.write(text)
-    with _AutotuneNames() as names:
-        module = PyCodeCache.load_by_key_path(key, path)
+    module: ModuleType = PyCodeCache.load_by_key_path(key, path)
+    return module
+
+
+def _kernel_of(module: ModuleType, name: str) -> Any:
     if not hasattr(module, name):
         raise AttributeError(f"its file defines no {name}")
-    return names.found, getattr(module, name)
+    return getattr(module, name)
 
 
 def _part(kernel: Any) -> dict[str, Any]:
@@ -97,11 +104,16 @@ class _AutotuneNames:
             self.found = os.path.basename(cache.local_cache[1])
 
 
-def _forget_modules() -> None:
-    """torch keeps every module that it loads for the life of the process; these are not needed again."""
+def _forget(modules: list[ModuleType]) -> None:
+    """Torch and triton keep what they load for the life of the process; these kernels are not needed again."""
     from torch._inductor.codecache import PyCodeCache
+    from triton.runtime import jit
 
-    for module in getattr(PyCodeCache, "modules", ()):
+    names = {module.__name__ for module in modules}
+    for module in modules:
         sys.modules.pop(module.__name__, None)
-        linecache.cache.pop(module.__file__, None)
+        linecache.cache.pop(str(module.__file__), None)
     PyCodeCache.cache_clear()
+    functions = getattr(jit, "_triton_jit_function_registry", {})  # triton 3.7 and later
+    for function in [function for function in functions if function.partition(":")[0] in names]:
+        del functions[function]
