@@ -68,7 +68,10 @@ class WorkerProcess:
         self._noise = 0
         self._answers: SimpleQueue[dict[str, Any] | None] = SimpleQueue()
         self._said: deque[str] = deque(maxlen=_KEPT_LINES)
-        self._folder = tempfile.mkdtemp(prefix=_FOLDER_PREFIX)
+        try:
+            self._folder = tempfile.mkdtemp(prefix=_FOLDER_PREFIX)
+        except OSError as error:
+            raise WorkerFailed(f"gets no temporary folder: {error.strerror}") from error
         try:
             self._process = subprocess.Popen(
                 [python, "-c", _START, str(_WORKER)],
@@ -132,7 +135,7 @@ class WorkerProcess:
                 pipe = self._requests.fileno()
                 with contextlib.suppress(BlockingIOError):
                     view = view[os.write(pipe, view) :]
-            if view and not select.select([], [pipe], [], max(0.0, deadline - monotonic()))[1]:
+            if view and not _can_write(pipe, deadline - monotonic()):
                 raise TimeoutError
 
     def _listen(self, pipe: IO[bytes]) -> None:
@@ -176,6 +179,12 @@ class WorkerProcess:
     def _quoted(self) -> str:
         lines = list(self._said)[-_SHOWN_LINES:]
         return f": {' | '.join(lines)}" if lines else ""
+
+
+def _can_write(pipe: int, patience_s: float) -> bool:
+    poll = select.poll()
+    poll.register(pipe, select.POLLOUT)
+    return bool(poll.poll(max(0.0, patience_s) * 1e3))
 
 
 def _is_zombie(process: int) -> bool:
