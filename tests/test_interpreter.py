@@ -139,6 +139,22 @@ class TestBadInterpreter:
     def test_whose_worker_is_of_another_version(self, python: Path) -> None:
         assert "another version" in failure(Interpreter(fake_python(python, hello={"protocol": 2}))).message
 
+    def test_gives_the_same_reason_again(self, python: Path) -> None:
+        interpreter = Interpreter(script(python, "#!/bin/sh\nexit 7\n"))
+        with interpreter:
+            for _ in range(5):
+                with pytest.raises(UnusableInterpreter, match="ended with exit status 7"):
+                    interpreter.hello()
+
+    def test_whose_worker_cannot_say_who_it_is_leaves_no_process(self, python: Path, temporary: Path) -> None:
+        refuse = (
+            "request = {'id': 1}; answer(error={'message': 'OSError: no such disk', 'detail': ''}); time.sleep(1000)"
+        )
+        interpreter = Interpreter(fake_python(python, start=refuse))
+        with interpreter, pytest.raises(UnusableInterpreter, match="OSError: no such disk"):
+            interpreter.hello()
+        assert os.listdir(temporary) == []
+
 
 class TestWorkerThatFails:
     def test_is_replaced(self, python: Path, tmp_path: Path) -> None:
@@ -155,7 +171,9 @@ class TestWorkerThatFails:
             for _ in range(3):
                 with pytest.raises(InterpreterError, match="exit status 3"):
                     interpreter.pick_parts([KERNEL])
-            with pytest.raises(UnusableInterpreter, match="3 times in a row"):
+            with pytest.raises(
+                UnusableInterpreter, match="3 times in a row, the last time it ended with exit status 3"
+            ):
                 interpreter.pick_parts([KERNEL])
 
     def test_by_hanging_is_killed(self, python: Path) -> None:

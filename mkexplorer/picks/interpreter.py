@@ -22,7 +22,7 @@ PROTOCOL = 1
 _START_S = 300.0
 _CALL_S = 60.0
 # A kernel that kills its worker costs a start, and after so many in a row nothing else will work either.
-_MOST_FAILURES = 3
+_MOST_CRASHES = 3
 
 
 class InterpreterError(MkexplorerError):
@@ -100,7 +100,7 @@ class Interpreter:
         self._state = threading.Lock()
         self._process: WorkerProcess | None = None
         self._identity: Identity | None = None
-        self._failures = 0
+        self._crashes: list[str] = []
         self._closed = False
 
     def __enter__(self) -> Self:
@@ -128,14 +128,22 @@ class Interpreter:
     def pick_parts(self, kernels: Sequence[KernelFile]) -> PickParts:
         """Executes the files of one multi-kernel's sub-kernels in the worker. Raises `InterpreterError`."""
         with self._calls:
+            if len(self._crashes) >= _MOST_CRASHES:
+                message = (
+                    f"{self.python} failed {len(self._crashes)} times in a row, the last time it {self._crashes[-1]}"
+                )
+                raise UnusableInterpreter(message)
             process = self._process or self._start()
-            answer = self._ask(process, "pick_parts", self._call_s, sub_kernels=[asdict(kernel) for kernel in kernels])
-            self._failures = 0
+            sub_kernels = [asdict(kernel) for kernel in kernels]
+            try:
+                answer = self._ask(process, "pick_parts", self._call_s, sub_kernels=sub_kernels)
+            except WorkerFailed as failure:
+                self._crashes.append(str(failure))
+                raise self._lost(process, InterpreterError(f"{self.python} {failure}")) from None
+            self._crashes.clear()
             return PickParts(tuple(Part(**part) for part in answer["parts"]), answer["path"])
 
     def _start(self) -> WorkerProcess:
-        if self._failures >= _MOST_FAILURES:
-            raise UnusableInterpreter(f"{self.python} failed {self._failures} times in a row")
         with self._state:
             if self._closed:
                 raise InterpreterClosed(f"{self.python} was closed")
@@ -145,30 +153,30 @@ class Interpreter:
                 raise _unusable(f"{self.python} {failure}") from None
         try:
             answer = self._ask(process, "hello", self._start_s)
-        except InterpreterClosed:
-            raise
+        except WorkerFailed as failure:
+            raise self._lost(process, _unusable(f"{self.python} {failure}")) from None
         except InterpreterError as error:
-            raise _unusable(error.message) from None
+            raise self._lost(process, _unusable(f"{self.python}: {error.message}")) from None
         if answer.pop("protocol") != PROTOCOL:
-            raise UnusableInterpreter(f"{self.python}: its worker is of another version", "install mkexplorer again")
+            message = f"{self.python}: its worker is of another version"
+            raise self._lost(process, UnusableInterpreter(message, "install mkexplorer again"))
         self._identity = _identity(answer)
         return process
 
     def _ask(self, process: WorkerProcess, job: str, patience_s: float, **arguments: object) -> dict[str, Any]:
-        try:
-            answer = process.ask({"job": job, **arguments}, patience_s)
-        except WorkerFailed as failure:
-            process.end()
-            self._failures += 1
-            with self._state:
-                self._process = None
-                if self._closed:
-                    raise InterpreterClosed(f"{self.python} was closed") from None
-            raise InterpreterError(f"{self.python} {failure}") from None
+        """Raises `WorkerFailed`, and `InterpreterError` where the worker itself says that it cannot."""
+        answer = process.ask({"job": job, **arguments}, patience_s)
         if error := answer.get("error"):
             raise InterpreterError(error["message"])
         result: dict[str, Any] = answer["result"]
         return result
+
+    def _lost(self, process: WorkerProcess, error: InterpreterError) -> InterpreterError:
+        """Ends a worker that is of no more use; what to raise is another error if somebody closed the interpreter."""
+        process.end()
+        with self._state:
+            self._process = None
+            return InterpreterClosed(f"{self.python} was closed") if self._closed else error
 
 
 def _unusable(message: str) -> UnusableInterpreter:
