@@ -337,7 +337,7 @@ class TestPaletteAndHelp:
         async with explore(two_graphs().as_catalog, (120, 90)) as session:
             await session.press("question_mark")
             text = session.screen_text()
-            for expected in ("⚠ +38%", "persistent", "Keys: Explorer", "Keys: List", "Keys: Details", "^p"):
+            for expected in ("⚠ +38%", "persistent", "Keys: Explorer", "Keys: List", "Keys: App", "Mouse"):
                 assert expected in text
             await session.press("escape")
             assert session.app.screen is session.explorer

@@ -19,7 +19,7 @@ from mkexplorer.report import rows
 from mkexplorer.tui import sheets
 from mkexplorer.tui.follow import CatalogRead, CatalogReader, ReadingFailed
 from mkexplorer.tui.header import HeaderFacts, header_content
-from mkexplorer.tui.kernel_list import KernelList
+from mkexplorer.tui.kernel_list import FILTER_HELP, KernelList
 from mkexplorer.tui.messages import EditRequested, Failed, OpenEditor
 from mkexplorer.tui.selection import Selection
 from mkexplorer.tui.state import UiState
@@ -55,12 +55,12 @@ class ExplorerScreen(Screen[None]):
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (NARROW, "-wide")]
     BINDING_GROUP_TITLE = "Explorer"
     BINDINGS: ClassVar[list[BindingType]] = [
-        _binding("slash", "filter", "Filter", "Type words; the list shows what holds them all", show=True),
+        _binding("slash", "filter", "Filter", FILTER_HELP),
         _binding("s", "sort", "Sort", "Next order: graph, operation, size, time, regret", show=True),
+        *(_tab_binding(at, spec) for at, spec in enumerate(TABS, start=1)),
         _binding("m", "mark", "Mark", "Remember this sub-kernel, to compare another one with it", show=True),
         _binding("y", "copy", "Copy", "Copy what the tab shows, or the id", show=True),
         _binding("e", "edit", "Edit", "Open the file in $VISUAL or $EDITOR", show=True),
-        *(_tab_binding(at, spec) for at, spec in enumerate(TABS, start=1)),
         _binding("f", "follow", "Follow", "Watch the place while a program compiles, or stop watching"),
         _binding("plus,equals_sign,ctrl+right", "divide(1)", "Wider list", "Move the divider right or down"),
         _binding("minus,ctrl+left", "divide(-1)", "Narrower list", "Move the divider left or up"),
@@ -252,7 +252,7 @@ class ExplorerScreen(Screen[None]):
 
     def action_filter(self) -> None:
         self._show_list()
-        self.kernels.focus_filter()
+        self.kernels.action_filter()
 
     def action_sort(self) -> None:
         self.kernels.next_order()
