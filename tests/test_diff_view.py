@@ -266,14 +266,14 @@ class TestText:
 class TestSelection:
     async def test_dragging_selects_on_the_side_where_it_began(self) -> None:
         async with showing(document(["alpha one", "beta"], ["alpha two", "beta"])) as (view, pilot):
-            await pilot.mouse_down(DiffView, offset=(view.gutter_width + 6, 0))
+            await pilot.mouse_down(DiffView, offset=(view.geometry.gutter + 6, 0))
             await pilot.hover(DiffView, offset=(100, 1))
             await pilot.mouse_up(DiffView, offset=(100, 1))
             assert view.screen.get_selected_text() == "one\nbeta"
 
     async def test_the_other_side_can_be_selected_too(self) -> None:
         async with showing(document(["alpha one", "beta"], ["alpha two", "beta"])) as (view, pilot):
-            right = 60 + view.gutter_width
+            right = 60 + view.geometry.gutter
             await pilot.mouse_down(DiffView, offset=(right + 6, 0))
             await pilot.hover(DiffView, offset=(right + 2, 1))
             await pilot.mouse_up(DiffView, offset=(right + 2, 1))
