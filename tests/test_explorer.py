@@ -180,7 +180,6 @@ class TestPanes:
         async with explore(two_graphs().as_catalog) as session:
             await session.press("backslash")
             assert session.explorer.work.region.width == 120
-            assert not session.app.state.sidebar
             await session.press("backslash")
             assert session.explorer.kernels.display
             assert isinstance(session.app.focused, Outline)

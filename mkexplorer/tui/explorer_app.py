@@ -16,7 +16,7 @@ from mkexplorer.catalog.errors import MkexplorerError
 from mkexplorer.tui.first_screen import FirstScreen
 from mkexplorer.tui.messages import CopyRequested, Failed, Notice, OpenEditor
 from mkexplorer.tui.state import UiState
-from mkexplorer_widgets.plain_text import visible
+from mkexplorer_widgets.plain_text import split_lines, visible
 
 if TYPE_CHECKING:
     from textual.command import Provider
@@ -89,7 +89,7 @@ class ExplorerApp(App[None]):
 
     def on_copy_requested(self, event: CopyRequested) -> None:
         self.copy_to_clipboard(event.text.encode("utf-8", "replace").decode("utf-8"))
-        lines = event.text.count("\n") + 1
+        lines = len(split_lines(event.text))
         size = f"{lines} lines" if lines > 1 else f"{len(event.text)} characters"
         self.notify(visible(f"Copied {event.what} ({size}) to the terminal's clipboard."), markup=False)
 

@@ -67,7 +67,7 @@ class ExplorerScreen(Screen[None]):
         _binding("backslash", "sidebar", "Hide/show list", "Give the whole screen to the tab, or take it back"),
         _binding("exclamation_mark", "problems", "Problems", "What in this place could not be used, and why"),
         _binding("r", "retry", "Try again", "Open the place again"),
-        _binding("escape", "to_list", "To the list", "Leave the tab for the list"),
+        _binding("escape", "to_list", "To the list", "Leave the tab for the list", show=True),
         _binding("question_mark,f1", "help", "Help", "All keys, signs and words", show=True),
     ]
 
@@ -96,7 +96,6 @@ class ExplorerScreen(Screen[None]):
         yield Footer(compact=True)
 
     def on_mount(self) -> None:
-        self.set_class(not self._state.sidebar, "-no-list")
         self._lay_out()
         self.call_after_refresh(self._read)
 
@@ -236,8 +235,10 @@ class ExplorerScreen(Screen[None]):
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         has_place = self._catalog is not None
         match action:
-            case "filter" | "sort" | "tab" | "divide" | "sidebar" | "to_list":
+            case "filter" | "sort" | "tab" | "divide" | "sidebar":
                 return bool(self._graphs)
+            case "to_list":
+                return bool(self._graphs) and not self.kernels.has_focus_within
             case "mark":
                 return bool(self._graphs) and self.kernels.current[0] is not None
             case "copy" | "edit":
@@ -251,7 +252,7 @@ class ExplorerScreen(Screen[None]):
         return True
 
     def action_filter(self) -> None:
-        self._show_list()
+        self.remove_class("-no-list")
         self.kernels.action_filter()
 
     def action_sort(self) -> None:
@@ -271,7 +272,8 @@ class ExplorerScreen(Screen[None]):
         self.kernels.show_mark(self._mark)
         self._select()
         if self._mark is not None:
-            self.notify(visible(f"Marked {chosen[1].name}. Go to another sub-kernel and press d."), markup=False)
+            text = f"Marked {chosen[1].index} {chosen[1].kind.value}. On another sub-kernel, d compares the two."
+            self.notify(text, markup=False)
 
     async def action_copy(self) -> None:
         await self.run_tab_action("copy")
@@ -298,19 +300,14 @@ class ExplorerScreen(Screen[None]):
 
     def action_sidebar(self) -> None:
         if self.has_class("-no-list"):
-            self._show_list()
+            self.remove_class("-no-list")
             self.kernels.outline.focus()
         else:
-            self._state = replace(self._state, sidebar=False)
             self.add_class("-no-list")
             self.work.focus_tab()
 
-    def _show_list(self) -> None:
-        self._state = replace(self._state, sidebar=True)
-        self.remove_class("-no-list")
-
     def action_to_list(self) -> None:
-        self._show_list()
+        self.remove_class("-no-list")
         self.kernels.outline.focus()
 
     def action_problems(self) -> None:

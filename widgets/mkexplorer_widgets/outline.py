@@ -106,7 +106,7 @@ class Outline(ScrollView, can_focus=True):
         overflow-y: auto;
         scrollbar-size-vertical: 1;
     }
-    Outline > .outline--dim { color: $text-muted; }
+    Outline > .outline--dim { color: $foreground 60%; }
     Outline > .outline--strong { text-style: bold; }
     Outline > .outline--heading { color: $text-secondary; text-style: bold; }
     Outline > .outline--good { color: $text-success; }
@@ -276,7 +276,7 @@ class Outline(ScrollView, can_focus=True):
 
     def _blank_line(self, y: int, width: int) -> Strip:
         lines = self._empty_text.splitlines() if not self._rows else []
-        style = self.rich_style + self.get_component_rich_style("outline--dim", partial=True)
+        style = self.rich_style + self._tone_style("dim")
         text = visible(lines[y]) if y < len(lines) else ""
         return Strip([Segment(_fit(" " + text, width), style)], width)
 
@@ -304,7 +304,13 @@ class Outline(ScrollView, can_focus=True):
         return min(12, width // 3)
 
     def _tone_style(self, tone: Tone) -> Style:
-        return self.get_component_rich_style(f"outline--{tone}", partial=True)
+        """Attributes and text colour, to lay over a row's own background.
+
+        A partial style holds an 'auto' or translucent colour as it is written; the whole one has it worked out.
+        """
+        name = f"outline--{tone}"
+        whole = self.get_component_rich_style(name)
+        return self.get_component_rich_style(name, partial=True) + Style(color=whole.color)
 
     # --- moving ---------------------------------------------------------------------------------------------
 
