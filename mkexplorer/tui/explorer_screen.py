@@ -25,7 +25,6 @@ from mkexplorer.tui.selection import Selection
 from mkexplorer.tui.state import UiState
 from mkexplorer.tui.tabs import TABS, TabSpec
 from mkexplorer.tui.work_area import WorkArea
-from mkexplorer_widgets.plain_text import visible
 from mkexplorer_widgets.splitter import Splitter
 
 if TYPE_CHECKING:
