@@ -13,11 +13,13 @@ from mkexplorer.tui.comparison import (
     compare,
     config_text,
     default_pair,
+    file_of,
     read,
     subject_text,
     with_config,
 )
 from mkexplorer.tui.selection import Selection
+from mkexplorer.tui.source_tab import FIRST_NUMBER
 from tests import builders
 from tests.compiled_catalog import CompiledCatalog, compiled
 from tests.fake_catalog import FakeCatalog, layer_norm, softmax
@@ -83,6 +85,23 @@ class TestReading:
         lines = read(CATALOG, Subject(NORM, NORM.sub_kernels[0], METADATA, CompiledCatalog.configurations[0])).lines
         assert "warps:                  8" in lines
         assert "won:                    no" in lines
+
+    def test_a_text_knows_its_file(self) -> None:
+        looped = NORM.sub_kernels[0]
+        assert file_of(CATALOG, Subject(NORM, looped), 3) == ("0f/c0file.py", 3)
+        assert file_of(CATALOG, Subject(NORM, looped, "ptx", CompiledCatalog.configurations[1]), 7) == (
+            "triton/0/WON/k.ptx",
+            7,
+        )
+
+    def test_a_source_without_a_file_of_its_own_stands_in_the_wrapper(self) -> None:
+        class NoKernelFiles(CompiledCatalog):
+            def kernel_path(self, sub_kernel: SubKernel) -> str | None:
+                return None
+
+        catalog = NoKernelFiles([NORM])
+        wrapper = catalog.wrapper(NORM).origin.path
+        assert file_of(catalog.as_catalog, Subject(NORM, NORM.sub_kernels[0]), FIRST_NUMBER) == (wrapper, 10)
 
 
 class TestComparing:
