@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import os
 from collections.abc import Callable
 from dataclasses import replace
@@ -67,9 +66,6 @@ class ExplorerApp(App[None]):
 
         self._explorer = ExplorerScreen(self._place, self._opener, self._state)
         await self.push_screen(self._explorer)
-        # All that was imported stays: no collection needs to look at it again.
-        gc.freeze()
-        gc.enable()
         if self._problem:
             self.notify(visible(self._problem), severity="warning", markup=False)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
@@ -167,6 +168,7 @@ class ExplorerScreen(Screen[None]):
         self.kernels.show(event.graphs)
         self._show_empty_or_list()
         self.refresh_bindings()
+        _collect_garbage_again()
 
     def _show_empty_or_list(self) -> None:
         assert self._catalog is not None
@@ -190,6 +192,7 @@ class ExplorerScreen(Screen[None]):
             return
         self._show_sheet(sheets.error_sheet(self._facts.place, event.error))
         self.refresh_bindings()
+        _collect_garbage_again()
 
     def _keep_mark(self) -> None:
         """Find the marked sub-kernel in the new catalog."""
@@ -325,6 +328,12 @@ class ExplorerScreen(Screen[None]):
         from mkexplorer.tui.help import help_content
 
         self.app.push_screen(TextDialog("Help", help_content(self)))
+
+
+def _collect_garbage_again() -> None:
+    """`app.run` stopped it. What was imported and read stays, and no collection needs to walk through it each time."""
+    gc.freeze()
+    gc.enable()
 
 
 def _order(name: str) -> rows.Order:
