@@ -6,6 +6,8 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from textual.app import App, ComposeResult
 from textual.geometry import Offset
 from textual.pilot import Pilot
@@ -13,7 +15,7 @@ from textual.selection import Selection
 from textual.strip import Strip
 
 from mkexplorer.analysis.diff import diff_lines, split_rows, unified_rows, word_marks
-from mkexplorer_widgets.code_document import CodeDocument
+from mkexplorer_widgets.code_document import CodeDocument, ShownLine
 from mkexplorer_widgets.diff_document import DiffDocument, ShownRows, widest_line
 from mkexplorer_widgets.diff_paint import RIGHT
 from mkexplorer_widgets.diff_view import DiffView
@@ -162,6 +164,11 @@ class TestFolds:
             closed = rows.at(rows.place_of(line, None))
             assert closed.left is not None
             assert closed.left <= line < closed.left + max(1, closed.hidden)
+
+
+@given(st.lists(st.text(alphabet="ab\t\x1b\u200b界\x7f", max_size=12)))
+def test_the_widest_line_is_as_wide_as_it_is_shown(lines: list[str]) -> None:
+    assert widest_line(lines) == max((ShownLine(line).width for line in lines), default=0)
 
 
 class TestMoving:

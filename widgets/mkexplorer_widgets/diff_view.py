@@ -33,6 +33,8 @@ SPLIT_FROM = 100
 """The width in cells from which ``auto`` puts the texts side by side."""
 
 _SIDEWAYS = 8
+# So many rows are seen above the first change when a document is shown: its context and the fold before that.
+_ABOVE = 4
 _KEPT_POSITIONS = 256
 
 
@@ -115,8 +117,7 @@ class DiffView(DiffCanvas, can_focus=True):
         rows = self._fresh_rows()
         if known is None or known.is_split != self._is_split:
             first_change = next((rows.first_shown(index) for index in rows.hunk_starts()), 0)
-            self._show_rows(rows, first_change, 0, 0)
-            self._reveal(first_change)
+            self._show_rows(rows, first_change, max(0, first_change - _ABOVE), 0)
         else:
             opened = known.opened & frozenset(rows.folds())
             self._show_rows(ShownRows(rows.rows, opened), known.cursor, known.top, known.left)
