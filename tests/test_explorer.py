@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 from textual.widgets import Input
 
+from mkexplorer.catalog import Catalog
 from mkexplorer.catalog.errors import PlaceError
 from mkexplorer.catalog.model import Diagnostic, PlaceKind, Severity
 from mkexplorer.tui.state import UiState
 from mkexplorer_widgets.diff_view import DiffView
 from mkexplorer_widgets.outline import Outline
 from mkexplorer_widgets.splitter import Splitter
-from tests.explorer_pilot import NARROW, WIDE, explore
+from tests.explorer_pilot import NARROW, WAIT_S, WIDE, explore, explore_while_reading
 from tests.fake_catalog import FakeCatalog, layer_norm, softmax, two_graphs
 
 SIZES = [NARROW, WIDE, (200, 60)]
@@ -86,8 +89,30 @@ class TestFilter:
         async with explore(two_graphs().as_catalog) as session:
             await session.press("slash", *"16000", "enter")
             assert isinstance(session.app.focused, Outline)
-            assert session.cursor_text.startswith("▸ softmax") or session.cursor_text.startswith("▾ graph 1")
+            assert session.cursor_text.startswith("▸ softmax")
             assert len(session.list_texts) == 2
+
+    async def test_a_graphs_row_stands_for_the_first_multi_kernel_that_is_shown(self) -> None:
+        catalog = FakeCatalog([layer_norm("a", "0_forward"), softmax("a", "0_forward", "multi_kernel_1")])
+        async with explore(catalog.as_catalog) as session:
+            await session.press("slash", *"softmax", "enter", "up")
+            multi_kernel, sub = session.explorer.kernels.current
+            assert multi_kernel is catalog.multi_kernels[1]
+            assert sub is None
+
+    async def test_what_is_typed_while_the_place_is_read_is_the_filter(self) -> None:
+        release = threading.Event()
+        catalog = two_graphs().as_catalog
+
+        def slow() -> Catalog:
+            release.wait(WAIT_S)
+            return catalog
+
+        async with explore_while_reading(slow) as session:
+            await session.press("slash", *"soft")
+            release.set()
+            await session.until(lambda: len(session.list_texts) == 2)
+            assert session.explorer.query_one(Input).value == "soft"
 
     async def test_nothing_found_says_how_to_get_out(self) -> None:
         async with explore(two_graphs().as_catalog) as session:

@@ -102,7 +102,6 @@ Unfold a row with → or a click on its arrow to see its sub-kernels.
         is_first = not self._by_id
         self._graphs = graphs
         self._by_id = {row.multi_kernel.id: row for graph in graphs for row in graph.rows}
-        self._first_of = {graph.key: graph.rows[0] for graph in graphs if graph.rows}
         self._show_rows()
         if is_first and self._shown:
             self.outline.move_to(RowKey(multi_kernel=self._shown[0].rows[0].multi_kernel.id))
@@ -142,6 +141,7 @@ Unfold a row with → or a click on its arrow to see its sub-kernels.
     def _show_rows(self) -> None:
         filtered = rows.filter_rows(self._graphs, self._query)
         self._shown = rows.sort_rows(filtered, self.order)
+        self._first_of = {graph.key: graph.rows[0] for graph in self._shown}
         self.outline.show_message(self._why_empty())
         self.outline.set_rows(outline_rows(self._shown, self._folding, self._marked))
         self.query_one("#shown", Static).update(Content(self._what_is_shown()))
@@ -176,7 +176,7 @@ Unfold a row with → or a click on its arrow to see its sub-kernels.
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         match action:
             case "filter":
-                return bool(self._by_id) and self.outline.has_focus
+                return self.outline.has_focus
             case "to_rows":
                 return self._field.has_focus
             case "clear_filter":
@@ -202,6 +202,12 @@ Unfold a row with → or a click on its arrow to see its sub-kernels.
             self._show_rows()
         self.screen.set_focus(self.outline)
 
+    def _leave_graph_row(self) -> None:
+        """The row that was current may be filtered away: then the first one that is left is meant, not its heading."""
+        row = self.outline.cursor_row
+        if row is not None and isinstance(row.key, RowKey) and row.key.graph in self._first_of:
+            self.outline.move_to(RowKey(multi_kernel=self._first_of[row.key.graph].multi_kernel.id))
+
     def _set_query(self, query: str) -> None:
         self._field.value = query
         self._query = query
@@ -213,3 +219,4 @@ Unfold a row with → or a click on its arrow to see its sub-kernels.
         if self._field.value != self._query:
             self._query = self._field.value
             self._show_rows()
+            self._leave_graph_row()
