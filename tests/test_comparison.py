@@ -9,9 +9,7 @@ from mkexplorer.catalog.model import MultiKernel, SubKernel
 from mkexplorer.tui.comparison import (
     METADATA,
     Subject,
-    best_config,
     compare,
-    config_text,
     default_pair,
     file_of,
     read,
@@ -21,7 +19,7 @@ from mkexplorer.tui.comparison import (
 from mkexplorer.tui.selection import Selection
 from mkexplorer.tui.source_tab import FIRST_NUMBER
 from tests import builders
-from tests.compiled_catalog import CompiledCatalog, compiled
+from tests.compiled_catalog import CompiledCatalog
 from tests.fake_catalog import FakeCatalog, layer_norm, softmax
 
 NORM, SOFTMAX = layer_norm(), softmax()
@@ -71,10 +69,6 @@ class TestReading:
         assert subject.config is not None
         assert subject.config.hash == "WON"
         assert read(CATALOG, subject).lines[0] == "// ttir of WON"
-
-    def test_where_no_winner_is_recorded_the_first_stands_for_it(self) -> None:
-        unknown = (compiled("A", None, 4, 1), compiled("B", None, 8, 1))
-        assert best_config(unknown) is unknown[0]
 
     def test_a_sub_kernel_that_was_not_compiled_says_what_to_do(self) -> None:
         with pytest.raises(MkexplorerError, match="nothing compiled") as caught:
@@ -137,10 +131,3 @@ class TestNames:
     def test_what_tells_two_configurations_apart_comes_first(self) -> None:
         one, other = (Subject(NORM, NORM.sub_kernels[0], "ptx", config) for config in CompiledCatalog.configurations)
         assert subject_text(one, other).startswith("XBLOCK 1, 8 warps, 1 stage, 64 B shared · 0 looped · ptx")
-
-    def test_a_configuration_of_which_nothing_is_known_is_called_by_its_hash(self) -> None:
-        config = compiled("ABCDEFGHIJK", None, 4, 1)
-        bare = type(config)(
-            config.hash, config.kernel_file, config.folder, (), (), None, None, None, None, None, None
-        )  # fmt: skip
-        assert config_text(bare) == "ABCDEFGH"

@@ -18,9 +18,10 @@ from mkexplorer.analysis.diff import (
     word_marks,
 )
 from mkexplorer.analysis.normalize import Evened, even_out_pair
-from mkexplorer.catalog.errors import MkexplorerError
 from mkexplorer.catalog.model import CompiledConfig, MultiKernel, SubKernel
 from mkexplorer.picks.model import recorded_pick
+from mkexplorer.report.configurations import STAGES as TEXT_STAGES
+from mkexplorer.report.configurations import best_config, config_text, no_source, nothing_compiled
 from mkexplorer.report.titles import dtype_text, shape_text, title
 from mkexplorer.tui.source_tab import FIRST_NUMBER
 from mkexplorer_widgets.code_document import CodeDocument
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 
 SOURCE = "source"
 METADATA = "metadata"
-STAGES = ("ttir", "ttgir", "llir", "ptx", "sass", METADATA)
+STAGES = (*TEXT_STAGES, METADATA)
 
 CONTEXT = 3
 
@@ -94,10 +95,6 @@ def picked_index(catalog: Catalog, multi_kernel: MultiKernel) -> int | None:
     return recorded_pick(multi_kernel, catalog.evidence(multi_kernel)).index
 
 
-def best_config(configs: Sequence[CompiledConfig]) -> CompiledConfig | None:
-    return next((config for config in configs if config.won), configs[0] if configs else None)
-
-
 def with_config(catalog: Catalog, subject: Subject) -> Subject:
     """The subject with the configuration that it stands for; raises `MkexplorerError` where nothing is compiled."""
     if subject.stage == SOURCE or subject.config is not None:
@@ -114,8 +111,7 @@ def read(catalog: Catalog, subject: Subject) -> CodeDocument:
     if subject.stage == SOURCE or config is None:
         source = catalog.source(subject.multi_kernel, subject.sub_kernel)
         if not source:
-            name = visible_name(subject.sub_kernel)
-            raise MkexplorerError(f"the source of {name} is not in this wrapper", "The wrapper only names it.")
+            raise no_source(subject.sub_kernel)
         return CodeDocument(split_lines(source), "python", FIRST_NUMBER)
     if subject.stage == METADATA:
         return CodeDocument(config_lines(config), "text", key=(config.hash, METADATA))
@@ -133,18 +129,6 @@ def file_of(catalog: Catalog, subject: Subject, number: int) -> tuple[str, int]:
         return path, number
     origin = catalog.wrapper(subject.multi_kernel).origin
     return origin.path, subject.sub_kernel.source.first + number - FIRST_NUMBER if origin.ordinal is None else 1
-
-
-def nothing_compiled(sub_kernel: SubKernel) -> MkexplorerError:
-    return MkexplorerError(
-        f"nothing compiled of {visible_name(sub_kernel)} is in this place",
-        "Triton keeps its stages in the folder `triton` of the cache directory; open that directory, or run the "
-        "program once more with it in TORCHINDUCTOR_CACHE_DIR.",
-    )
-
-
-def visible_name(sub_kernel: SubKernel) -> str:
-    return f"{sub_kernel.index} {sub_kernel.kind.value} {sub_kernel.name}"
 
 
 def compare(catalog: Catalog, left: Subject, right: Subject, evened: bool, cancelled: Callable[[], bool]) -> Comparison:
@@ -206,22 +190,6 @@ def _differ(subject: Subject, other: Subject | None, name: str) -> bool:
 
 def multi_kernel_words(multi_kernel: MultiKernel) -> tuple[str, str, str]:
     return title(multi_kernel), shape_text(multi_kernel), dtype_text(multi_kernel)
-
-
-def config_text(config: CompiledConfig) -> str:
-    """A configuration in a few words: 'XBLOCK 1 R0_BLOCK 4096, 16 warps, 1 stage, 64 B shared'."""
-    parts = [" ".join(f"{name} {size}" for name, size in config.block_sizes)]
-    if config.num_warps is not None:
-        parts.append(_counted(config.num_warps, "warp"))
-    if config.num_stages is not None:
-        parts.append(_counted(config.num_stages, "stage"))
-    if config.shared_bytes is not None:
-        parts.append(f"{config.shared_bytes:,} B shared")
-    return ", ".join(filter(None, parts)) or config.hash[:8]
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def won_text(config: CompiledConfig) -> str:

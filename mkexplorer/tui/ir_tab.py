@@ -18,15 +18,13 @@ from textual.worker import Worker, WorkerState
 
 from mkexplorer.catalog.errors import MkexplorerError
 from mkexplorer.catalog.model import CompiledConfig, MultiKernel, SubKernel
+from mkexplorer.report.configurations import best_config, config_text, nothing_compiled
 from mkexplorer.tui.chip_bar import ChipBar
 from mkexplorer.tui.choice import ChoiceDialog
 from mkexplorer.tui.comparison import (
     METADATA,
     STAGES,
     Subject,
-    best_config,
-    config_text,
-    nothing_compiled,
     picked_index,
     read,
     subject_text,
