@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from mkexplorer.tui.state import load_state, state_path
+
 TMUX = shutil.which("tmux")
 WAIT_S = 30.0
 
@@ -97,6 +99,8 @@ def test_the_sample_is_opened_filtered_compared_and_left(terminal: Terminal, tmp
     flags = {name: terminal.flag(name) for name in ("alternate_on", "cursor_flag", "mouse_any_flag", "keypad_flag")}
     assert flags == {"alternate_on": "0", "cursor_flag": "1", "mouse_any_flag": "0", "keypad_flag": "0"}
     assert before.read_text() == after.read_text()
+    state, problem = load_state(state_path())
+    assert (state.tab, problem) == ("diff", "")
 
 
 def test_a_place_that_is_not_there_can_be_left_too(terminal: Terminal, tmp_path: Path) -> None:

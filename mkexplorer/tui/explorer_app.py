@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from textual.app import App, SuspendNotSupported
+from textual.app import App, SuspendNotSupported, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
 
@@ -88,6 +88,11 @@ class ExplorerApp(App[None]):
         lines = len(split_lines(event.text))
         size = f"{lines} lines" if lines > 1 else f"{len(event.text)} characters"
         self.notify(visible(f"Copied {event.what} ({size}) to the terminal's clipboard."), markup=False)
+
+    def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
+        """Leave out what the verbs do as well, or better."""
+        ours = {"Quit", "Keys", "Screenshot"}
+        return (command for command in super().get_system_commands(screen) if command.title not in ours)
 
     def action_picture(self) -> None:
         """Save an SVG picture of the screen in the current directory and say where."""
