@@ -1,4 +1,4 @@
-"""What the first frame needs, and nothing more: exact, where a timing would only be likely (`bench_startup` times it)."""
+"""What the first frame may load: exact, where a timing would only be likely (`bench_startup` times it)."""
 
 from __future__ import annotations
 
