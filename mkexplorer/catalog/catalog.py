@@ -212,11 +212,11 @@ def _read_files(store: Store, place: Place, known: Mapping[str, ParsedFile]) -> 
 
 def _read_file(store: Store, place: Place, stat: FileStat) -> ParsedFile:
     try:
-        texts = read_wrappers(store, place, stat.path)
+        found = read_wrappers(store, place, stat.path)
     except PlaceError as error:
         problem = Diagnostic(Severity.ERROR, stat.path, None, error.message, error.advice)
         return ParsedFile(*stat, diagnostics=(problem,))
-    return ParsedFile(*stat, wrappers=tuple(parse_wrapper(text, origin) for origin, text in texts))
+    return ParsedFile(*stat, wrappers=tuple(parse_wrapper(each.text, each.origin, each.module) for each in found))
 
 
 def _remember(place: Place, before: Mapping[str, ParsedFile], files: Mapping[str, ParsedFile]) -> None:

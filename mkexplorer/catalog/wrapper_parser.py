@@ -48,8 +48,11 @@ _HEAD = 20_000
 _END_OF_DEFINITIONS = "\nasync_compile.wait("
 
 
-def parse_wrapper(text: str, origin: Origin) -> Wrapper:
-    """``text`` is the whole generated module; ``origin`` says where it stands, for messages and for reading again."""
+def parse_wrapper(text: str, origin: Origin, module: str | None = None) -> Wrapper:
+    """``text`` is the generated Python; ``origin`` says where it stands, for messages and for reading again.
+
+    ``module`` is all that torch generated, where ``text`` is only a part of it.
+    """
     kernels, problems = find_kernels(text)
     definitions, more_problems = find_multi_kernels(text, kernels.values())
     definitions, repeated = _with_own_names(definitions)
@@ -60,7 +63,7 @@ def parse_wrapper(text: str, origin: Origin) -> Wrapper:
     problems += more_problems + repeated
     for definition in definitions:
         problems += _contradictions(definition, kernels, calls)
-    key = wrapper_key(text, origin)
+    key = wrapper_key(module or text, origin)
     graph = _graph(text)
     context = _Context(text, kernels, calls, Hints(text, benchmark), lines)
     return Wrapper(
@@ -85,10 +88,10 @@ class _Context:
     lines: Mapping[int, int]
 
 
-def wrapper_key(text: str, origin: Origin) -> str:
-    """Torch's key of the wrapper: its file's stem in a cache, the same hash of the text anywhere else."""
+def wrapper_key(module: str, origin: Origin) -> str:
+    """Torch's key of the wrapper: its file's stem in a cache, the same hash of the module anywhere else."""
     found = _WRAPPER_FILE.search(origin.path.rpartition("/")[2])
-    return found[1] if found and origin.ordinal is None else code_hash(text)
+    return found[1] if found and origin.ordinal is None else code_hash(module)
 
 
 def signature_of(source: str, parameters: Sequence[str]) -> Mapping[str, str]:
