@@ -78,6 +78,16 @@ def opener_of(what: Catalog | MkexplorerError) -> Callable[[], Catalog]:
 
 
 @asynccontextmanager
+async def explore_while_reading(opener: Callable[[], Catalog]) -> AsyncIterator[Session]:
+    """Run the app while ``opener`` may not have answered yet."""
+    app = ExplorerApp(opener, "PLACE", UiState(tab="details", follow=False))
+    async with app.run_test(size=WIDE) as pilot:
+        session = Session(app, pilot)
+        await session.until(lambda: isinstance(app.screen, ExplorerScreen))
+        yield session
+
+
+@asynccontextmanager
 async def explore(
     what: Catalog | MkexplorerError,
     size: tuple[int, int] = WIDE,

@@ -102,14 +102,14 @@ def key(letter: str) -> str:
     return f"c{letter * 6}" + "x" * 45
 
 
-def layer_norm(letter: str = "a", graph: str = "0_inference", rows: int = 4096, columns: int = 4096) -> MultiKernel:
-    arguments = (builders.tensor(rows, columns, dtype="torch.bfloat16"),)
+def layer_norm(letter: str = "a", graph: str = "0_inference") -> MultiKernel:
+    arguments = (builders.tensor(4096, 4096, dtype="torch.bfloat16"),)
     return builders.multi_kernel("aten.native_layer_norm", arguments=arguments, key=key(letter), graph=graph)
 
 
-def softmax(letter: str = "b", graph: str = "1_inference", rows: int = 16, columns: int = 16000) -> MultiKernel:
-    arguments = (builders.tensor(rows, columns),)
-    return builders.multi_kernel("aten._softmax", arguments=arguments, key=key(letter), graph=graph)
+def softmax(letter: str = "b", graph: str = "1_inference", name: str = "multi_kernel_0") -> MultiKernel:
+    arguments = (builders.tensor(16, 16000),)
+    return builders.multi_kernel("aten._softmax", arguments=arguments, key=key(letter), graph=graph, name=name)
 
 
 def two_graphs() -> FakeCatalog:

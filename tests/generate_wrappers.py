@@ -107,9 +107,35 @@ def softmax(x: torch.Tensor) -> torch.Tensor:
     return torch.softmax(x, -1)
 
 
+def running_sum(x: torch.Tensor) -> torch.Tensor:
+    """A scan inside the kernel: its source defines a helper function above the kernel."""
+    return torch.cumsum(torch.softmax(x, -1), -1)
+
+
+def joined(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+    """Two multi-kernels write into pieces of one buffer."""
+    return torch.cat([torch.softmax(x, -1), torch.softmax(y, -1)]).sum(-1)
+
+
+_LIBRARY = torch.library.Library("mkexplorer_tests", "DEF")
+_LIBRARY.define("barrier(Tensor x) -> Tensor")
+_LIBRARY.impl("barrier", lambda x: x.clone(), "Meta")
+_LIBRARY.impl("barrier", lambda x: x.clone(), "CUDA")
+
+
+torch.library.register_fake("mkexplorer_tests::barrier", torch.empty_like)
+
+
+def partitioned(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+    """A multi-kernel on either side of an operation that splits the graph."""
+    first: torch.Tensor = torch.ops.mkexplorer_tests.barrier(torch.softmax(x, -1))
+    return torch.softmax(first * y, -1)
+
+
 Shape = tuple[tuple[int | str, ...], torch.dtype]
 _BF16, _F32 = torch.bfloat16, torch.float32
 _COOPERATIVE = {"triton.cooperative_reductions": True, "triton.force_cooperative_reductions": True}
+_PARTITIONS = {"triton.cudagraphs": True, "custom_should_partition_ops": ["mkexplorer_tests::barrier"]}
 # name: function, its inputs ('4096?' is a symbolic size), Inductor options
 CASES: dict[str, tuple[Callable[..., torch.Tensor], list[Shape], dict[str, Any]]] = {
     "softmax": (softmax, [((4096, 2048), _F32)], {}),
@@ -118,6 +144,10 @@ CASES: dict[str, tuple[Callable[..., torch.Tensor], list[Shape], dict[str, Any]]
     "scratch": (scratch, [((1024, 2048), _F32)], {}),
     "softmax_dynamic": (softmax, [(("4096?", 2048), _F32)], {}),
     "softmax_cooperative": (softmax, [((8, 16384), _F32)], _COOPERATIVE),
+    "running_sum": (running_sum, [((512, 2048), _F32)], {}),
+    "benchmark_kernel": (softmax, [((4096, 2048), _F32)], {"benchmark_kernel": True, "benchmark_harness": False}),
+    "pools": (joined, [((512, 2048), _F32), ((256, 2048), _F32)], {"memory_planning": True}),
+    "partitions": (partitioned, [(("512?", 2048), _F32), (("512?", 2048), _F32)], _PARTITIONS),
 }
 
 
@@ -141,7 +171,9 @@ def generate(case: str) -> str:
             for shape, dtype in shapes
         ]
         module = make_fx(function, decomposition_table=select_decomp_table(), tracing_mode="real")(*inputs)
-        graph = GraphLowering(module, example_inputs=inputs, shape_env=shape_env)
+        # As compile_fx has it: the first kernel that reads an input checks its alignment.
+        checked = list(range(len(inputs)))
+        graph = GraphLowering(module, example_inputs=inputs, shape_env=shape_env, inputs_to_check=checked)
         with V.set_graph_handler(graph), V.set_fake_mode(mode), DebugContext():
             graph.run(*inputs)
             code = graph.codegen()[0]

@@ -6,16 +6,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mkexplorer.catalog.arguments import Hints, call_site, find_calls, split_arguments
+from mkexplorer.catalog.arguments import Variables, call_site, find_calls
+from mkexplorer.catalog.hints import Hints, benchmark_part
+from mkexplorer.catalog.layouts import item_size, split_arguments
 from mkexplorer.catalog.model import Argument, ScalarArgument, TensorArgument
 
 
 def arguments(body: str, *, signature: dict[str, str] | None = None, around: str = "") -> tuple[Argument, ...]:
     """The arguments of the last call of ``mk`` in a function with this body."""
     text = "def call(args):\n" + "".join(f"    {line}\n" for line in body.splitlines()) + around
-    call = find_calls(text, 0, ["mk"])[-1]
+    call = find_calls(text, 1, ["mk"], Variables())[-1]
     names = tuple(signature or ())
-    return call_site(call, 1, names, signature or {}, Hints(text)).arguments
+    return call_site(call, names, signature or {}, Hints(text, benchmark_part(text, 0))).arguments
 
 
 def tensor(body: str, *, signature: dict[str, str] | None = None, around: str = "") -> TensorArgument:
@@ -35,7 +37,7 @@ class TestTensors:
             "empty_strided_cuda((4, 16), (16, 1), torch.float16).as_strided((4, 8), (8, 1))",
             "generate_example_value((4, 8), (8, 1), 'cuda:0', torch.float16, 0, (4, 8))",
             "generate_example_value([4, 8], [8, 1], 'cuda:0', torch.float16, 0)",
-            "alloc_from_pool(pool0, 128, torch.float16, (4, 8), (8, 1))",
+            "alloc_from_pool(pool0, 0, torch.float16, (4, 8), (8, 1))",
         ],
     )
     def test_every_way_to_allocate(self, allocation: str) -> None:
@@ -67,6 +69,55 @@ class TestTensors:
         )
 
         assert (found.dtype, found.shape, found.stride, found.offset) == ("torch.bfloat16", (4096, 64), (64, 1), 128)
+
+    def test_a_view_of_a_view_stands_where_both_offsets_lead(self) -> None:
+        found = tensor(
+            "buf5 = reinterpret_tensor(buf6, (256, 8), (8, 1), 1024)  # alias\n"
+            "mk.run(reinterpret_tensor(buf5, (128, 8), (8, 1), 64))",
+            signature={"in_ptr0": "*fp32"},
+        )
+
+        assert found.offset == 1088
+
+    def test_a_symbolic_offset_is_added_as_text(self) -> None:
+        found = tensor(
+            "buf5 = reinterpret_tensor(buf6, (s0, 8), (8, 1), 8*s1)\n"
+            "mk.run(reinterpret_tensor(buf5, (8, ), (1, ), 64))",
+            signature={"in_ptr0": "*fp32"},
+        )
+
+        assert found.offset == "8*s1 + 64"
+
+    def test_a_piece_of_a_pool_stands_at_its_bytes(self) -> None:
+        found = tensor("buf4 = alloc_from_pool(pool2, 4194304, torch.float32, (256, ), (1, ))\nmk.run(buf4)")
+
+        assert found.offset == 1048576
+
+    def test_an_input_that_is_copied_where_it_is_misaligned_stays_what_it_was(self) -> None:
+        found = tensor(
+            "x_1, = args\nassert_size_stride(x_1, (s30, 2048), (2048, 1), 'input')\nx_1 = copy_if_misaligned(x_1)\n"
+            "mk.run(x_1, 4)",
+            signature={"in_ptr0": "*fp32", "xnumel": "i32"},
+        )
+
+        assert (found.dtype, found.shape) == ("torch.float32", ("s30", 2048))
+
+    def test_what_a_pointer_receives_is_a_tensor_whatever_is_known_of_it(self) -> None:
+        found = tensor("x = 4096\nmk.run(x)", signature={"in_ptr0": "*fp32"})
+
+        assert (found.dtype, found.shape) == ("torch.float32", None)
+
+    def test_the_sizes_of_the_benchmark_part_are_hints_and_do_not_count(self) -> None:
+        around = "\ndef get_args():\n    x = rand_strided((512, ), (1, ), device='cuda:0', dtype=torch.float32)\n"
+        found = tensor("x, = args\nmk.run(x)", signature={"in_ptr0": "*fp32"}, around=around)
+
+        assert found.shape is None
+
+    def test_a_graph_fragment_tells_symbolic_sizes(self) -> None:
+        around = '\n#   %x : Tensor "f32[s30, 2048][2048, 1]cuda:0" = PlaceHolder[target=x]\n'
+        found = tensor("x, = args\nmk.run(x)", signature={"in_ptr0": "*fp32"}, around=around)
+
+        assert found.shape == ("s30", 2048)
 
     def test_a_view_of_a_view_with_another_dtype(self) -> None:
         found = tensor(
@@ -148,14 +199,35 @@ class TestTensors:
             "    buf0, = args\n"
             "    mk.run(buf0)\n"
         )
-        call = find_calls(text, 0, ["mk"])[0]
+        call = find_calls(text, 1, ["mk"], Variables())[0]
 
-        found = call_site(call, 1, (), {}, Hints(text)).arguments[0]
+        found = call_site(call, (), {}, Hints(text, len(text))).arguments[0]
         assert isinstance(found, TensorArgument)
         assert found.shape == (4,)
 
 
+@pytest.mark.parametrize(
+    ("dtype", "size"),
+    [
+        ("torch.bool", 1),
+        ("torch.bfloat16", 2),
+        ("torch.float32", 4),
+        ("torch.int64", 8),
+        ("torch.float8_e4m3fn", 1),
+        ("torch.complex64", 8),
+        (None, None),
+    ],
+)
+def test_sizes_of_elements(dtype: str | None, size: int | None) -> None:
+    assert item_size(dtype) == size
+
+
 class TestNumbers:
+    def test_a_function_of_a_number_is_no_number(self) -> None:
+        (argument,) = arguments("x_1 = made_of(4)\nmk.run(x_1)", signature={"scale": "fp32"})
+
+        assert argument == ScalarArgument("scale", "x_1", "x_1")
+
     def test_numbers_are_numbers(self) -> None:
         assert [a.value for a in arguments("mk.run(4096, -1)") if isinstance(a, ScalarArgument)] == [4096, -1]
 

@@ -129,6 +129,17 @@ class TestLinking:
         (config,) = ArtifactIndex(FolderStore(str(tmp_path))).configs(sub_kernel("triton_red_0"))
         assert (config.num_warps, config.shared_bytes, config.target) == (None, None, None)
 
+    def test_a_hash_that_several_devices_have_counts_once(self, tmp_path: Path) -> None:
+        self.write(tmp_path, "A", "triton_red_0", FILE)
+        (tmp_path / "triton/1").mkdir()
+        (tmp_path / "triton/0/A").rename(tmp_path / "triton/1/A")
+        self.write(tmp_path, "A", "triton_red_0", FILE)
+        (tmp_path / "triton/0/B").mkdir()  # another process has only begun with it
+        self.write(tmp_path, "C", "triton_red_0", FILE)
+        (tmp_path / "triton/0/C").rename(tmp_path / "triton/1/B")
+        configs = ArtifactIndex(FolderStore(str(tmp_path))).configs(sub_kernel("triton_red_0"))
+        assert [config.folder for config in configs] == ["triton/0/A", "triton/1/B"]
+
     def test_targets_of_old_and_new_triton(self, tmp_path: Path) -> None:
         self.write(tmp_path, "A", "triton_red_0", FILE, target=["cuda", 90])
         self.write(tmp_path, "B", "triton_red_0", FILE, target={"backend": "hip", "arch": "gfx942", "warp_size": 64})
@@ -143,7 +154,12 @@ class TestWinner:
         assert (won.won, won.block_sizes) == (True, (("XBLOCK", 8),))
         assert won.won_reason == "recorded in ab/x.best_config"
 
-    def test_a_file_of_another_kernel_on_the_same_shelf_decides_nothing(self) -> None:
+    def test_the_only_one_here_is_not_said_to_have_won_where_a_file_names_one_that_is_not(self) -> None:
+        (only,) = judge_winner([CONFIG], [replace(BEST, triton_hash="lost")])
+        assert only.won is None
+        assert only.won_reason == "only one configuration is here, and ab/x.best_config names one that is not"
+
+    def test_a_file_whose_hash_nobody_has_decides_nothing(self) -> None:
         configs = [CONFIG, replace(CONFIG, hash="B")]
         assert [each.won for each in judge_winner(configs, [replace(BEST, triton_hash="elsewhere")])] == [None, None]
 
@@ -183,4 +199,18 @@ def test_best_config_files_of_torch_2_3_to_2_7_are_known_by_their_names(tmp_path
     index = ArtifactIndex(FolderStore(str(tmp_path)))
     winner, loser = index.configs(sub_kernel("triton_red_0"))
     assert (winner.hash, winner.block_sizes, loser.won) == ("B", (("XBLOCK", 2),), False)
-    assert index.best_config_paths(sub_kernel("triton_red_0")) == (f"ab/{name}.best_config",)
+    assert index.best_config_paths(sub_kernel("triton_red_0"), [winner, loser]) == (f"ab/{name}.best_config",)
+
+
+def test_only_a_best_config_whose_hash_no_kernel_here_has_casts_doubt(tmp_path: Path) -> None:
+    TestLinking.write(tmp_path, "A", "triton_red_0", FILE)
+    TestLinking.write(tmp_path, "B", "triton_red_1", OTHER)
+    (tmp_path / "ab").mkdir()
+    (tmp_path / "ab" / "1.best_config").write_text(json.dumps({"triton_cache_hash": "B"}))
+    (config,) = ArtifactIndex(FolderStore(str(tmp_path))).configs(sub_kernel("triton_red_0"))
+    assert config.won is True
+    (tmp_path / "ab" / "2.best_config").write_text(json.dumps({"triton_cache_hash": "deleted"}))
+    index = ArtifactIndex(FolderStore(str(tmp_path)))
+    (config,) = index.configs(sub_kernel("triton_red_0"))
+    assert config.won is None
+    assert index.best_config_paths(sub_kernel("triton_red_0"), [config]) == ("ab/2.best_config",)

@@ -14,6 +14,7 @@ import pytest
 
 from mkexplorer.catalog import Catalog, open_catalog
 from mkexplorer.catalog import catalog as catalog_module
+from mkexplorer.catalog.definitions import code_hash
 from mkexplorer.catalog.errors import MkexplorerError, PlaceError, UnknownId
 from mkexplorer.catalog.model import Argument, MultiKernel, Place, PlaceKind, ScalarArgument
 from mkexplorer.catalog.places import sample_path
@@ -252,6 +253,27 @@ def test_a_damaged_manifest_is_told_when_the_bundle_is_opened(tmp_path: Path) ->
 
     with pytest.raises(PlaceError, match="manifest.json"):
         open_catalog(tmp_path / "bad.mkx")
+
+
+def test_a_cpp_wrapper_module_and_its_fx_entry_are_one_on_the_lines_of_the_module(tmp_path: Path) -> None:
+    python = (DATA / "wrappers" / "torch-2.13.0" / "softmax.py").read_text().replace('"""', '\\"\\"\\"')
+    module = f'r"""\nCompile-time auto-tuning block: \n{python}\n"""\nimport torch\ncpp_wrapper_src = (r"""int""")\n'
+    key = code_hash(module)
+    entry = tmp_path / "fxgraph" / "ab" / "fab" / "content"
+    entry.parent.mkdir(parents=True)
+    entry.write_bytes(pickle.dumps({"source": module}))
+    from_entry = open_catalog(tmp_path)
+    (tmp_path / key[1:3]).mkdir()
+    (tmp_path / key[1:3] / f"{key}.py").write_text(module)
+    both = open_catalog(tmp_path)
+
+    assert both.multi_kernels == from_entry.multi_kernels
+    (multi_kernel,) = both.multi_kernels
+    assert multi_kernel.wrapper_key == key
+    assert both.wrapper(multi_kernel).origin.path == f"{key[1:3]}/{key}.py"
+    lines = module.split("\n")
+    assert lines[multi_kernel.definition.last - 1] == "], arg_index=arg_index)"
+    assert ["multi_kernel_0.run(" in lines[call.line - 1] for call in multi_kernel.calls] == [True]
 
 
 class TestStages:

@@ -114,4 +114,12 @@ def test_without_matches_there_is_nowhere_to_go() -> None:
     matches.step(1, 0)
 
     assert matches.current_match is None
-    assert list(matches.of_line(0)) == []
+    assert list(matches.between(0, 0, 100)) == []
+
+
+def test_matches_that_reach_into_some_columns_of_a_line_are_told() -> None:
+    matches = Matches([(3, 90, 95), (4, 0, 2), (4, 5, 9), (4, 12, 14), (5, 0, 3)])
+
+    assert list(matches.between(4, 6, 13)) == [(4, 5, 9), (4, 12, 14)]
+    assert list(matches.between(4, 0, 100)) == [(4, 0, 2), (4, 5, 9), (4, 12, 14)]
+    assert list(matches.between(4, 9, 12)) == []

@@ -299,6 +299,16 @@ class TestSearching:
 
             assert (reader.pieces(0, "current-match"), reader.pieces(0, "match")) == (["tmp"], ["tmp"])
 
+    async def test_of_a_line_full_of_matches_each_is_marked(self) -> None:
+        async with reading(CodeDocument(["ab" * 5_000]), width=24) as reader:
+            await reader.find("a")
+            await reader.press("right")
+
+            assert reader.pieces(0, "match") == ["a"] * 10
+            reader.view.wrap = True
+            await reader.settle()
+            assert reader.pieces(5, "match") == ["a"] * 10
+
     async def test_an_empty_search_ends_it(self) -> None:
         async with reading(CodeDocument(["tmp"])) as reader:
             await reader.find("tmp")

@@ -9,17 +9,17 @@ from mkexplorer.catalog.model import MultiKernel, SubKernel
 from mkexplorer.tui.comparison import (
     METADATA,
     Subject,
-    best_config,
     compare,
-    config_text,
     default_pair,
+    file_of,
     read,
     subject_text,
     with_config,
 )
 from mkexplorer.tui.selection import Selection
+from mkexplorer.tui.source_tab import FIRST_NUMBER
 from tests import builders
-from tests.compiled_catalog import CompiledCatalog, compiled
+from tests.compiled_catalog import CompiledCatalog
 from tests.fake_catalog import FakeCatalog, layer_norm, softmax
 
 NORM, SOFTMAX = layer_norm(), softmax()
@@ -70,10 +70,6 @@ class TestReading:
         assert subject.config.hash == "WON"
         assert read(CATALOG, subject).lines[0] == "// ttir of WON"
 
-    def test_where_no_winner_is_recorded_the_first_stands_for_it(self) -> None:
-        unknown = (compiled("A", None, 4, 1), compiled("B", None, 8, 1))
-        assert best_config(unknown) is unknown[0]
-
     def test_a_sub_kernel_that_was_not_compiled_says_what_to_do(self) -> None:
         with pytest.raises(MkexplorerError, match="nothing compiled") as caught:
             with_config(CATALOG, Subject(NORM, NORM.sub_kernels[1], "ttir"))
@@ -83,6 +79,23 @@ class TestReading:
         lines = read(CATALOG, Subject(NORM, NORM.sub_kernels[0], METADATA, CompiledCatalog.configurations[0])).lines
         assert "warps:                  8" in lines
         assert "won:                    no" in lines
+
+    def test_a_text_knows_its_file(self) -> None:
+        looped = NORM.sub_kernels[0]
+        assert file_of(CATALOG, Subject(NORM, looped), 3) == ("0f/c0file.py", 3)
+        assert file_of(CATALOG, Subject(NORM, looped, "ptx", CompiledCatalog.configurations[1]), 7) == (
+            "triton/0/WON/k.ptx",
+            7,
+        )
+
+    def test_a_source_without_a_file_of_its_own_stands_in_the_wrapper(self) -> None:
+        class NoKernelFiles(CompiledCatalog):
+            def kernel_path(self, sub_kernel: SubKernel) -> str | None:
+                return None
+
+        catalog = NoKernelFiles([NORM])
+        wrapper = catalog.wrapper(NORM).origin.path
+        assert file_of(catalog.as_catalog, Subject(NORM, NORM.sub_kernels[0]), FIRST_NUMBER) == (wrapper, 10)
 
 
 class TestComparing:
@@ -118,10 +131,3 @@ class TestNames:
     def test_what_tells_two_configurations_apart_comes_first(self) -> None:
         one, other = (Subject(NORM, NORM.sub_kernels[0], "ptx", config) for config in CompiledCatalog.configurations)
         assert subject_text(one, other).startswith("XBLOCK 1, 8 warps, 1 stage, 64 B shared · 0 looped · ptx")
-
-    def test_a_configuration_of_which_nothing_is_known_is_called_by_its_hash(self) -> None:
-        config = compiled("ABCDEFGHIJK", None, 4, 1)
-        bare = type(config)(
-            config.hash, config.kernel_file, config.folder, (), (), None, None, None, None, None, None
-        )  # fmt: skip
-        assert config_text(bare) == "ABCDEFGH"

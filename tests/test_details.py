@@ -5,13 +5,12 @@ from __future__ import annotations
 import pytest
 
 from mkexplorer.catalog import Catalog
-from mkexplorer.catalog.model import CompiledConfig, ScalarArgument, TensorArgument
+from mkexplorer.catalog.model import ScalarArgument, TensorArgument
 from mkexplorer.measure.verdict import judge
 from mkexplorer.report.details import (
     Entry,
     Section,
     argument_text,
-    config_text,
     details,
     verdict_text,
     without_repeats,
@@ -43,7 +42,7 @@ def test_the_sections_of_the_sample(sample: Catalog) -> None:
     assert found(sections, "time, cold L2") == ["31.1 µs [31.01, 31.33] n=40", "22.6 µs [22.46, 22.78] n=40"]
     assert found(sections, "torch's own reading") == ["45.9 µs", "49.9 µs"]
     assert found(sections, "in_ptr0 = arg0_1") == ["bf16 4096×4096, stride 4096, 1"]
-    assert "XBLOCK 1, R0_BLOCK 2048, 16 warps, 1 stage, 192 bytes shared" in found(sections, "configuration (won)")
+    assert "XBLOCK 1, R0_BLOCK 2048, 16 warps, 1 stage, 192 B shared" in found(sections, "configuration (won)")
 
 
 def test_every_multi_kernel_of_the_sample_has_details(sample: Catalog) -> None:
@@ -95,8 +94,3 @@ def test_verdicts_in_words() -> None:
 )
 def test_arguments_in_words(argument: TensorArgument | ScalarArgument, text: str) -> None:
     assert argument_text(argument) == text
-
-
-def test_a_configuration_of_which_nothing_is_recorded() -> None:
-    config = CompiledConfig("h", "f.py", "triton/0/h", (), (), None, None, None, None, None, None)
-    assert config_text(config) == "nothing recorded"

@@ -6,6 +6,8 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from textual.app import App, ComposeResult
 from textual.geometry import Offset
 from textual.pilot import Pilot
@@ -13,7 +15,7 @@ from textual.selection import Selection
 from textual.strip import Strip
 
 from mkexplorer.analysis.diff import diff_lines, split_rows, unified_rows, word_marks
-from mkexplorer_widgets.code_document import CodeDocument
+from mkexplorer_widgets.code_document import CodeDocument, ShownLine
 from mkexplorer_widgets.diff_document import DiffDocument, ShownRows, widest_line
 from mkexplorer_widgets.diff_paint import RIGHT
 from mkexplorer_widgets.diff_view import DiffView
@@ -164,6 +166,11 @@ class TestFolds:
             assert closed.left <= line < closed.left + max(1, closed.hidden)
 
 
+@given(st.lists(st.text(alphabet="ab\t\x1b\u200b界\x7f", max_size=12)))
+def test_the_widest_line_is_as_wide_as_it_is_shown(lines: list[str]) -> None:
+    assert widest_line(lines) == max((ShownLine(line).width for line in lines), default=0)
+
+
 class TestMoving:
     async def test_it_starts_at_the_first_change_and_goes_from_change_to_change(self) -> None:
         left = [*COMMON, "old one", *COMMON, "old two", *COMMON]
@@ -266,14 +273,14 @@ class TestText:
 class TestSelection:
     async def test_dragging_selects_on_the_side_where_it_began(self) -> None:
         async with showing(document(["alpha one", "beta"], ["alpha two", "beta"])) as (view, pilot):
-            await pilot.mouse_down(DiffView, offset=(view.gutter_width + 6, 0))
+            await pilot.mouse_down(DiffView, offset=(view.geometry.gutter + 6, 0))
             await pilot.hover(DiffView, offset=(100, 1))
             await pilot.mouse_up(DiffView, offset=(100, 1))
             assert view.screen.get_selected_text() == "one\nbeta"
 
     async def test_the_other_side_can_be_selected_too(self) -> None:
         async with showing(document(["alpha one", "beta"], ["alpha two", "beta"])) as (view, pilot):
-            right = 60 + view.gutter_width
+            right = 60 + view.geometry.gutter
             await pilot.mouse_down(DiffView, offset=(right + 6, 0))
             await pilot.hover(DiffView, offset=(right + 2, 1))
             await pilot.mouse_up(DiffView, offset=(right + 2, 1))

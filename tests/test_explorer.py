@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import threading
+from pathlib import Path
+
 import pytest
 from textual.widgets import Input
 
+from mkexplorer.catalog import Catalog
 from mkexplorer.catalog.errors import PlaceError
 from mkexplorer.catalog.model import Diagnostic, PlaceKind, Severity
 from mkexplorer.tui.state import UiState
+from mkexplorer.tui.tab_bar import TabBar
+from mkexplorer.tui.tabs import TABS
 from mkexplorer_widgets.diff_view import DiffView
 from mkexplorer_widgets.outline import Outline
 from mkexplorer_widgets.splitter import Splitter
-from tests.explorer_pilot import NARROW, WIDE, explore
+from tests.explorer_pilot import NARROW, WAIT_S, WIDE, explore, explore_while_reading
 from tests.fake_catalog import FakeCatalog, layer_norm, softmax, two_graphs
 
 SIZES = [NARROW, WIDE, (200, 60)]
@@ -86,8 +92,30 @@ class TestFilter:
         async with explore(two_graphs().as_catalog) as session:
             await session.press("slash", *"16000", "enter")
             assert isinstance(session.app.focused, Outline)
-            assert session.cursor_text.startswith("▸ softmax") or session.cursor_text.startswith("▾ graph 1")
+            assert session.cursor_text.startswith("▸ softmax")
             assert len(session.list_texts) == 2
+
+    async def test_a_graphs_row_stands_for_the_first_multi_kernel_that_is_shown(self) -> None:
+        catalog = FakeCatalog([layer_norm("a", "0_forward"), softmax("a", "0_forward", "multi_kernel_1")])
+        async with explore(catalog.as_catalog) as session:
+            await session.press("slash", *"softmax", "enter", "up")
+            multi_kernel, sub = session.explorer.kernels.current
+            assert multi_kernel is catalog.multi_kernels[1]
+            assert sub is None
+
+    async def test_what_is_typed_while_the_place_is_read_is_the_filter(self) -> None:
+        release = threading.Event()
+        catalog = two_graphs().as_catalog
+
+        def slow() -> Catalog:
+            release.wait(WAIT_S)
+            return catalog
+
+        async with explore_while_reading(slow) as session:
+            await session.press("slash", *"soft")
+            release.set()
+            await session.until(lambda: len(session.list_texts) == 2)
+            assert session.explorer.query_one(Input).value == "soft"
 
     async def test_nothing_found_says_how_to_get_out(self) -> None:
         async with explore(two_graphs().as_catalog) as session:
@@ -180,7 +208,6 @@ class TestPanes:
         async with explore(two_graphs().as_catalog) as session:
             await session.press("backslash")
             assert session.explorer.work.region.width == 120
-            assert not session.app.state.sidebar
             await session.press("backslash")
             assert session.explorer.kernels.display
             assert isinstance(session.app.focused, Outline)
@@ -337,7 +364,7 @@ class TestPaletteAndHelp:
         async with explore(two_graphs().as_catalog, (120, 90)) as session:
             await session.press("question_mark")
             text = session.screen_text()
-            for expected in ("⚠ +38%", "persistent", "Keys: Explorer", "Keys: List", "Keys: Details", "^p"):
+            for expected in ("⚠ +38%", "persistent", "Explorer: keys", "List: keys", "App: keys", "Mouse"):
                 assert expected in text
             await session.press("escape")
             assert session.app.screen is session.explorer
@@ -363,3 +390,55 @@ class TestRemembered:
             await session.press("d")
             assert session.app.state.theme == "nord"
             assert session.app.state.tab == "diff"
+
+
+class TestTabsAndVerbs:
+    async def test_a_click_or_a_number_shows_a_tab(self) -> None:
+        async with explore(two_graphs().as_catalog) as session:
+            bar = session.explorer.query_one(TabBar)
+            titles = [spec.title for spec in TABS]
+            await session.pilot.click(TabBar, offset=(bar.render_line(0).text.index("Diff"), 0))
+            assert session.explorer.work.tab_name == "diff"
+            for number, spec in enumerate(TABS, start=1):
+                await session.press(str(number))
+                assert session.explorer.work.tab_name == spec.name
+                assert bar.active == number - 1
+            assert [title for title in titles if title in bar.render_line(0).text] == titles
+
+    async def test_a_tab_gets_the_selection_when_it_is_shown(self) -> None:
+        async with explore(two_graphs().as_catalog) as session:
+            await session.press("end", "d")
+            await session.shows("softmax")
+            await session.until(lambda: session.explorer.work.tab.selection == session.explorer.work.selection)  # type: ignore[union-attr]
+
+    async def test_a_double_click_on_a_sub_kernel_goes_into_the_tab(self) -> None:
+        async with explore(two_graphs().as_catalog) as session:
+            await session.press("right")
+            await session.pilot.click(Outline, offset=(8, 3), times=2)
+            await session.until(lambda: session.explorer.work in session.app.focused.ancestors)  # type: ignore[union-attr]
+            assert session.cursor_text.startswith("1 persistent")
+
+    async def test_y_copies_what_the_tab_shows_from_anywhere(self) -> None:
+        async with explore(two_graphs().as_catalog) as session:
+            await session.shows("31.1 µs")
+            await session.press("y")
+            await session.until(lambda: bool(session.toasts))
+            assert session.app.clipboard.startswith("layer_norm 4096×4096 bf16")
+            assert session.toasts[0].startswith("Copied the details of caaaaaa/multi_kernel_0 (")
+
+    async def test_e_without_a_terminal_to_lend_says_so(self) -> None:
+        async with explore(two_graphs().as_catalog) as session:
+            await session.shows("31.1 µs")
+            await session.press("e")
+            await session.until(lambda: bool(session.toasts))
+            assert session.toasts == ["This terminal cannot be lent to an editor.\nCopy the text with y."]
+
+    async def test_a_picture_is_saved_where_the_person_is(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.chdir(tmp_path)
+        async with explore(two_graphs().as_catalog) as session:
+            await session.press("ctrl+s")
+            (picture,) = tmp_path.iterdir()
+            assert "layer_norm" in picture.read_text(encoding="utf-8")
+            assert session.toasts == [f"Saved {picture}"]

@@ -56,12 +56,18 @@ def test_facts_of_a_bundle_are_carried_over(sample: Catalog, output: Path) -> No
     assert open_catalog(output).manifest == sample.manifest
 
 
+def test_of_a_cache_the_version_of_triton_is_known(cache: Path, output: Path) -> None:
+    export_bundle(open_catalog(cache), output)
+    manifest = open_catalog(output).manifest
+    assert manifest is not None
+    assert (manifest.triton, manifest.torch, manifest.gpu) == ("3.6.0", None, None)
+
+
 def test_only_the_chosen_ones_and_what_they_need(sample: Catalog, output: Path) -> None:
     chosen = sample.multi_kernels[0]
     export_bundle(sample, output, [chosen])
     bundle = open_catalog(output)
     evidence = bundle.evidence(chosen)
-    assert chosen in bundle.multi_kernels
     assert evidence == sample.evidence(chosen)
     assert evidence is not None
     names = set(members(output))
@@ -71,6 +77,15 @@ def test_only_the_chosen_ones_and_what_they_need(sample: Catalog, output: Path) 
     }
     folders = {config.folder for sub in chosen.sub_kernels for config in sample.configs(sub)}
     assert {name.rpartition("/")[0] for name in names if name.startswith("triton/")} == folders
+
+
+def test_a_bundle_lists_only_what_was_chosen_of_a_wrapper_with_more(sample: Catalog, output: Path) -> None:
+    wrapper = next(wrapper for wrapper in sample.wrappers if len(wrapper.multi_kernels) > 2)
+    chosen = wrapper.multi_kernels[1]
+    export_bundle(sample, output, [chosen])
+    bundle = open_catalog(output)
+    assert bundle.multi_kernels == (chosen,)
+    assert bundle.find(chosen.id) == chosen
 
 
 def test_where_a_pick_is_not_known_all_picks_come_along(cache: Path, output: Path) -> None:
@@ -125,6 +140,34 @@ def test_an_export_that_fails_leaves_what_was_there(cache: Path, output: Path, m
 def test_a_folder_that_is_not_there_is_told(sample: Catalog, tmp_path: Path) -> None:
     with pytest.raises(MkexplorerError, match=r"none/out\.mkx: No such file or directory"):
         export_bundle(sample, tmp_path / "none" / "out.mkx", sample.multi_kernels[:1])
+
+
+def test_what_is_no_file_is_not_replaced(sample: Catalog, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "link").symlink_to("pipe")
+    for place in ("pipe", "link", "new/"):
+        with pytest.raises(MkexplorerError, match=f"{place}: is not a file"):
+            export_bundle(sample, f"{tmp_path}/{place}", sample.multi_kernels[:1])
+    assert (tmp_path / "pipe").is_fifo()
+    assert sorted(os.listdir(tmp_path)) == ["link", "pipe"]
+
+
+@pytest.mark.parametrize("place", ["", ".", "..", "/", "a\0b"])
+def test_what_can_be_no_file_is_told(sample: Catalog, place: str) -> None:
+    with pytest.raises(MkexplorerError) as caught:
+        export_bundle(sample, place, sample.multi_kernels[:1])
+    assert caught.value.advice == "Name another file with -o."
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_a_link_stays_and_its_file_is_written(sample: Catalog, tmp_path: Path, there: bool) -> None:
+    (tmp_path / "real").mkdir()
+    if there:
+        (tmp_path / "real" / "out.mkx").write_text("before")
+    (tmp_path / "link.mkx").symlink_to("real/out.mkx")
+    export_bundle(sample, tmp_path / "link.mkx", sample.multi_kernels[:1])
+    assert (tmp_path / "link.mkx").is_symlink()
+    assert len(open_catalog(tmp_path / "real" / "out.mkx").multi_kernels) == 1
 
 
 def test_nothing_to_export_is_told(tmp_path: Path, output: Path) -> None:

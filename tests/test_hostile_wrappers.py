@@ -5,6 +5,7 @@ from __future__ import annotations
 import builtins
 import random
 import time
+import zipfile
 from collections.abc import Iterator
 
 import pytest
@@ -13,9 +14,10 @@ from hypothesis import strategies as st
 
 from mkexplorer.catalog.metadata import read_metadata
 from mkexplorer.catalog.model import Origin, Wrapper
+from mkexplorer.catalog.places import sample_path
 from mkexplorer.catalog.wrapper_parser import parse_wrapper
 
-from .conftest import recorded_wrappers
+from .conftest import DATA, recorded_wrappers
 
 MUTANTS = 20_000
 TOKENS = [
@@ -45,10 +47,16 @@ TOKENS += [
 ]
 
 
+with zipfile.ZipFile(sample_path()) as bundle:
+    SAMPLES = [bundle.read(name).decode() for name in sorted(bundle.namelist()) if name.endswith(".py")]
+SAMPLES = [text for text in SAMPLES if "async_compile.multi_kernel(" in text and len(text) < 60_000]
+
+
 def mutants(seed: int) -> Iterator[str]:
     """Recorded wrappers with pieces cut, doubled, moved and replaced; always the same for a seed."""
     chance = random.Random(seed)
-    texts = [path.read_text() for path in recorded_wrappers()]
+    texts = [path.read_text() for path in [*recorded_wrappers(), *sorted((DATA / "odd").glob("*.py"))]]
+    texts += SAMPLES
     for _ in range(MUTANTS):
         text = chance.choice(texts)
         for _ in range(chance.randint(1, 6)):
@@ -93,16 +101,17 @@ def test_twenty_thousand_mutated_wrappers(monkeypatch: pytest.MonkeyPatch) -> No
     def forbidden(*_: object, **__: object) -> None:
         raise AssertionError("the parser ran something")
 
-    for name in ("exec", "eval", "__import__"):
-        monkeypatch.setattr(builtins, name, forbidden)
     slowest = 0.0
-    for number, text in enumerate(mutants(seed=20261122)):
-        begin = time.perf_counter()
-        wrapper = parse_wrapper(text, Origin("mutant.py"))
-        slowest = max(slowest, time.perf_counter() - begin)
-        check(text, wrapper)
-        if number % 20 == 0:
-            read_metadata(text)
+    with monkeypatch.context() as patch:
+        for name in ("exec", "eval", "__import__"):
+            patch.setattr(builtins, name, forbidden)
+        for number, text in enumerate(mutants(seed=20261122)):
+            begin = time.perf_counter()
+            wrapper = parse_wrapper(text, Origin("mutant.py"))
+            slowest = max(slowest, time.perf_counter() - begin)
+            check(text, wrapper)
+            if number % 20 == 0:
+                read_metadata(text)
     # Not a measurement: a hang of the parser, were it to come, would be seconds.
     assert slowest < 5
 
@@ -125,6 +134,11 @@ LONG = {
     + "m.run(b50000)\n" * 200,
     "one name set often": "m = async_compile.multi_kernel('m', [x])\n" + "b = b\n" * 50_000 + "m.run(b)\n" * 200,
     "a long line": "m = async_compile.multi_kernel('m', [x])\nm.run(" + "a, " * 500_000 + ")",
+    "one line of digits": "m = async_compile.multi_kernel('m', [x])\nx = " + "9" * 400_000 + "\nm.run(x)",
+    "a name of other functions": "m = async_compile.multi_kernel('m', [x])\n"
+    + "b = c\n" * 40_000
+    + "def f(args):\n"
+    + "m.run(b)\n" * 20_000,
     "quotes": "x = async_compile.triton('x', '''" + "\\'''" * 300_000,
 }
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mkexplorer.catalog.index import ParsedFile, index_path, load_index, save_index
+from mkexplorer.catalog.index import ParsedFile, index_path, load_index, parser_version, save_index
 from mkexplorer.catalog.model import Diagnostic, Origin, Severity
 from mkexplorer.catalog.wrapper_parser import parse_wrapper
 
@@ -53,7 +53,7 @@ def test_files_without_a_wrapper_are_remembered_too(tmp_path: Path) -> None:
 @given(
     st.binary(max_size=200)
     | st.recursive(st.none() | st.integers() | st.text(), st.lists).map(
-        lambda value: json.dumps({"version": 1, "files": value}).encode()
+        lambda value: json.dumps({"parser": parser_version(), "files": value}).encode()
     )
 )
 def test_a_damaged_index_counts_as_empty(tmp_path_factory: pytest.TempPathFactory, data: bytes) -> None:
@@ -63,12 +63,22 @@ def test_a_damaged_index_counts_as_empty(tmp_path_factory: pytest.TempPathFactor
     assert all(isinstance(file, ParsedFile) for file in load_index(path).values())
 
 
-def test_an_index_of_another_version_counts_as_empty(tmp_path: Path) -> None:
+def test_an_index_that_another_parser_made_counts_as_empty(tmp_path: Path) -> None:
     save_index(tmp_path / "i", {"a": ParsedFile("a", 1, 2)})
     record = json.loads((tmp_path / "i").read_text())
-    (tmp_path / "i").write_text(json.dumps({**record, "version": record["version"] + 1}))
+    (tmp_path / "i").write_text(json.dumps({**record, "parser": "another"}))
 
     assert load_index(tmp_path / "i") == {}
+
+
+def test_who_has_no_home_has_no_index(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.setattr("os.path.expanduser", lambda path: path)
+
+    path = index_path("/a")
+    assert load_index(path) == {}
+    with pytest.raises(OSError, match="Not a directory|exists"):
+        save_index(path, {})
 
 
 def test_no_index_is_an_empty_one(tmp_path: Path) -> None:

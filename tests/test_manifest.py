@@ -19,7 +19,8 @@ from mkexplorer.catalog.model import Evidence, Resources, SubKernelEvidence, Tim
 TIMING = Timing(31.1, 30.9, 31.4, 40)
 SUB_KERNEL = SubKernelEvidence(TIMING, replace(TIMING, n=20), 380.0, Resources(38, 0, 64), (("XBLOCK", 1),))
 UNKNOWN = SubKernelEvidence(None, None, None, None, ())
-EVIDENCE = Evidence("measured", "H100", "2.11.0", "3.6.0", 1, "ab/c.picked_kernel", (SUB_KERNEL, UNKNOWN))
+PICK_PATH = "ab/cab" + "7" * 49 + ".picked_kernel"
+EVIDENCE = Evidence("measured", "H100", "2.11.0", "3.6.0", 1, PICK_PATH, (SUB_KERNEL, UNKNOWN))
 MANIFEST = Manifest(
     "mkexplorer 0.1.0",
     gpu="H100",
@@ -67,25 +68,45 @@ def name_by_number(data: dict[str, Any]) -> None:
     data["multi_kernels"][0]["name"] = 7
 
 
-def take_no_time(data: dict[str, Any]) -> None:
-    data["multi_kernels"][0]["evidence"]["sub_kernels"][0]["cold"]["median_us"] = 0
-
-
-def take_endless_time(data: dict[str, Any]) -> None:
-    data["multi_kernels"][0]["evidence"]["sub_kernels"][0]["stock_us"] = float("inf")
-
-
 def pick_true(data: dict[str, Any]) -> None:
     data["multi_kernels"][0]["evidence"]["picked"] = True
 
 
-@pytest.mark.parametrize(
-    "damage", [change_schema, lose_the_list, name_by_number, take_no_time, take_endless_time, pick_true]
-)
+@pytest.mark.parametrize("damage", [change_schema, lose_the_list, name_by_number, pick_true])
 def test_a_wrong_value_is_told(read: Callable[[bytes], Manifest], damage: Callable[[dict[str, Any]], None]) -> None:
     data = json.loads(write_manifest(MANIFEST))
     damage(data)
     with pytest.raises(BundleError, match=r"some\.mkx: manifest\.json: '"):
+        read(json.dumps(data).encode())
+
+
+@pytest.mark.parametrize(
+    "value", [0, -1, True, "1", float("inf"), float("nan"), 1e300, 1e-300, pytest.param(10**400, id="huge")]
+)
+@pytest.mark.parametrize("key", ["median_us", "stock_us"])
+def test_a_time_is_one_that_a_kernel_can_take(read: Callable[[bytes], Manifest], key: str, value: object) -> None:
+    data = json.loads(write_manifest(MANIFEST))
+    sub_kernel = data["multi_kernels"][0]["evidence"]["sub_kernels"][0]
+    (sub_kernel if key == "stock_us" else sub_kernel["cold"])[key] = value
+    with pytest.raises(BundleError, match=f"'{key}' is no time"):
+        read(json.dumps(data).encode())
+
+
+@pytest.mark.parametrize("count", [0, -1, True, 1.5, pytest.param(10**400, id="huge")])
+def test_a_number_of_samples_is_one(read: Callable[[bytes], Manifest], count: object) -> None:
+    data = json.loads(write_manifest(MANIFEST))
+    data["multi_kernels"][0]["evidence"]["sub_kernels"][0]["hot"]["n"] = count
+    with pytest.raises(BundleError, match="'n' is "):
+        read(json.dumps(data).encode())
+
+
+@pytest.mark.parametrize(
+    "path", ["../../../etc/passwd", "/" + PICK_PATH, PICK_PATH + "\n", "xy/" + PICK_PATH[3:], "ab/c.picked_kernel", ""]
+)
+def test_a_pick_stands_where_a_cache_keeps_picks(read: Callable[[bytes], Manifest], path: str) -> None:
+    data = json.loads(write_manifest(MANIFEST))
+    data["multi_kernels"][0]["evidence"]["pick_path"] = path
+    with pytest.raises(BundleError, match="'pick_path' is not where"):
         read(json.dumps(data).encode())
 
 

@@ -126,7 +126,7 @@ def test_a_kernel_of_another_wrapper_gets_the_same_name() -> None:
         (
             "sass",
             ["        /*0050*/   MOV R1, c[0x0][0x28] ;  /* 0x00000a00ff017b82 */"],
-            ["           MOV R1, c[0x0][0x28] ;"],
+            ["    MOV R1, c[0x0][0x28] ;"],
         ),
     ],
 )

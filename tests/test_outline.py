@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import pytest
-from mkexplorer_widgets.outline import Cell, Outline, OutlineRow, fitted_widths, natural_widths
+from rich.color import Color as RichColour
 from textual.app import App, ComposeResult
 from textual.message import Message
 from textual.strip import Strip
+
+from mkexplorer_widgets.outline import Cell, Outline, OutlineRow, fitted_widths, natural_widths
 
 
 def row(key: str, depth: int = 0, *texts: str, expandable: bool = False, expanded: bool = False) -> OutlineRow:
@@ -253,3 +255,21 @@ def test_its_messages_name_their_sender() -> None:
         outline.Toggled(outline, 1),
     ]
     assert all(message.control is outline for message in messages)
+
+
+@pytest.mark.parametrize("theme", ["textual-dark", "textual-light", "gruvbox", "solarized-light"])
+async def test_a_dim_text_stands_between_the_text_and_the_background(theme: str) -> None:
+    app = OutlineApp([row("first"), OutlineRow("a", 0, (Cell("x", "dim"),)), row("b")])
+    async with app.run_test(size=(30, 4)) as pilot:
+        app.theme = theme
+        await pilot.pause()
+        dim, plain = (next(s.style for s in app.outline.render_line(y) if s.text.strip()) for y in (1, 2))
+        assert dim is not None
+        assert plain is not None
+
+        def brightness(colour: RichColour | None) -> int:
+            assert colour is not None
+            return sum(colour.get_truecolor())
+
+        ordered = [brightness(plain.bgcolor), brightness(dim.color), brightness(plain.color)]
+        assert ordered in (sorted(ordered), sorted(ordered, reverse=True))

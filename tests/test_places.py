@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from mkexplorer.catalog import places
 from mkexplorer.catalog.errors import PlaceError
 from mkexplorer.catalog.model import PlaceKind
 from mkexplorer.catalog.places import default_place, detect, open_store, sample_path, wrapper_candidates
@@ -134,6 +135,19 @@ def test_a_log(tmp_path: Path, text: str) -> None:
     (tmp_path / "run.log").write_text(text)
     assert detect(tmp_path / "run.log").kind is PlaceKind.LOG
     assert candidates(tmp_path / "run.log") == ["run.log"]
+
+
+@pytest.mark.parametrize("text", [log_of(module()), "Output code: \n" + module(), module(0) + module(1)])
+def test_a_log_that_begins_with_much_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    monkeypatch.setattr(places, "_HEAD", 1000)
+    (tmp_path / "run.log").write_text("epoch 1\n" * 1000 + text)
+    assert detect(tmp_path / "run.log").kind is PlaceKind.LOG
+
+
+def test_a_coloured_paste(tmp_path: Path) -> None:
+    lines = (module(0) + module(1)).splitlines()
+    (tmp_path / "run.log").write_text("".join(f"\x1b[32m{line}\x1b[0m\n" for line in lines))
+    assert detect(tmp_path / "run.log").kind is PlaceKind.LOG
 
 
 def test_a_trace_log_or_a_folder_of_them(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from mkexplorer.tui.state import UiState, load_state, save_state, state_path
 
 def test_it_comes_back_as_it_was_saved(tmp_path: Path) -> None:
     path = tmp_path / "new" / "folder" / "state.json"
-    state = UiState("nord", 0.3, 0.6, False, "diff", "regret", False, {"source.wrap": True})
+    state = UiState("nord", 0.3, 0.6, "diff", "regret", False, {"source.wrap": True})
     save_state(path, state)
     assert load_state(path) == (state, "")
 
@@ -50,7 +50,7 @@ def test_a_folder_in_its_place_is_no_failure(tmp_path: Path) -> None:
         ("ratio", 7.0),
         ("ratio", "half"),
         ("ratio", float("nan")),
-        ("sidebar", "yes"),
+        ("follow", "yes"),
         ("options", []),
         ("tab", None),
         ("unknown", 1),

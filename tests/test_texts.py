@@ -13,9 +13,13 @@ from hypothesis import strategies as st
 from mkexplorer.catalog.errors import PlaceError
 from mkexplorer.catalog.model import Origin, Place, PlaceKind
 from mkexplorer.catalog.places import detect, open_store
-from mkexplorer.catalog.texts import Form, extract, read_wrapper, read_wrappers
+from mkexplorer.catalog.texts import Form, extract, generated_python, read_wrapper, read_wrappers
 
 from .make_places import Entry, fxgraph_entry, log_of, log_record, module, trace_record
+
+
+def line_of(start: str, text: str) -> int:
+    return next(number for number, line in enumerate(text.split("\n"), 1) if line.startswith(start))
 
 
 class TestModule:
@@ -33,13 +37,18 @@ class TestModule:
         (text,) = extract(Form.MODULE, b"# \xff\n" + module().encode())
         assert text == "# \N{REPLACEMENT CHARACTER}\n" + module()
 
-    @pytest.mark.parametrize("opening", ['r"""\n', '"""\n'])
-    def test_of_a_cpp_wrapper_module_it_is_the_tuning_block(self, opening: str) -> None:
+    @pytest.mark.parametrize("opening", ['r"""\n', '"""\n', '\n\nr"""\n'])
+    def test_of_a_cpp_wrapper_module_the_tuning_block_is_python_on_the_lines_that_it_has(self, opening: str) -> None:
         block = module() + "async_compile.triton('x', '''\n    \"\"\"doc\"\"\"\n''')\n"
         escaped = block.replace('"""', '\\"\\"\\"')
         rest = "\ncpp_wrapper_src = (\nr'''\n\"\"\"int\"\"\"''')\n"
         text = f'{opening}Compile-time auto-tuning block: \n{escaped}"""\n{rest}'
-        assert extract(Form.MODULE, text.encode()) == [block]
+        (found,) = extract(Form.MODULE, text.encode())
+        assert found == text
+        assert generated_python(found).strip() == block.strip()
+        first, called = block.split("\n")[0], "multi_kernel_0 = async_compile"
+        for line in (first, called):
+            assert line_of(line, generated_python(found)) == line_of(line, text)
 
 
 class TestPickle:
@@ -57,7 +66,7 @@ class TestPickle:
 
     def test_a_cpp_wrapper_module_in_an_entry(self) -> None:
         text = f'r"""\nCompile-time auto-tuning block: \n{module()}"""\nimport torch\n'
-        assert extract(Form.PICKLE, fxgraph_entry(text)) == [module()]
+        assert extract(Form.PICKLE, fxgraph_entry(text)) == [text]
 
     def test_a_marker_outside_of_any_string_is_passed_over(self) -> None:
         data = b"async_compile.multi_kernel(" + fxgraph_entry(module())
@@ -111,6 +120,28 @@ class TestLog:
         text = "\n".join(line.rstrip() for line in log_of(module()).split("\n"))
         assert extract(Form.LOG, text.replace("\n", "\r\n").encode()) == [module()]
 
+    @pytest.mark.parametrize(
+        "clock",
+        [
+            "2024-05-01T12:00:0{}.0000000Z ",
+            "2024-05-01T12:00:00.12345678{}+02:00 stderr F ",
+            "web_1  | 2024-05-01 12:00:0{},123 ",
+            "May  1 12:00:0{} node train[77]: ",
+            "[12:00:0{}] ",
+        ],
+    )
+    def test_a_clock_in_front_of_every_line(self, clock: str) -> None:
+        one, two = (log_of(module(n), front=f"[rank{n}]:").splitlines(keepends=True) for n in (0, 1))
+        lines = [line for pair in zip(one, two, strict=True) for line in pair]
+        text = "".join(clock.format(number % 10) + line for number, line in enumerate(lines))
+        assert extract(Form.LOG, text.encode()) == [module(0), module(1)]
+
+    def test_coloured_lines(self) -> None:
+        prefixed = "".join(f"\x1b[32m{line}\x1b[0m\x1b[K\n" for line in log_of(module()).splitlines())
+        pasted = "".join(f"\x1b[1;32m{line}\x1b[m\n" for line in module().splitlines())
+        for text in (prefixed, pasted):
+            assert extract(Form.LOG, text.encode()) == [module()]
+
     def test_a_cut_log_keeps_what_there_is(self) -> None:
         text = log_of(module())
         (found,) = extract(Form.LOG, text[: text.index("triton_per")].encode())
@@ -158,8 +189,8 @@ def test_each_text_of_a_file_is_found_again_by_its_origin(tmp_path: Path) -> Non
     place = detect(tmp_path / "run.log")
     store = open_store(place)
     found = read_wrappers(store, place, "run.log")
-    assert [origin for origin, _ in found] == [Origin("run.log", 0), Origin("run.log", 1)]
-    assert [read_wrapper(store, place, origin) for origin, _ in found] == [module(0), module(1)]
+    assert [each.origin for each in found] == [Origin("run.log", 0), Origin("run.log", 1)]
+    assert [read_wrapper(store, place, each.origin) for each in found] == [module(0), module(1)]
 
 
 def test_a_text_that_is_gone_says_so(tmp_path: Path) -> None:
@@ -175,7 +206,7 @@ def test_files_of_a_cache_are_read_by_where_they_stand(tmp_path: Path) -> None:
     entry.write_bytes(fxgraph_entry(module()))
     place = Place(str(tmp_path), PlaceKind.CACHE)
     path = "fxgraph/ke/fkey/content"
-    assert read_wrappers(open_store(place), place, path) == [(Origin(path, 0), module())]
+    assert read_wrappers(open_store(place), place, path) == [(Origin(path, 0), module(), module())]
 
 
 @given(st.sampled_from(Form), st.integers(0, 2**32))

@@ -156,6 +156,67 @@ class TestFreshWrappers:
         assert tensor.shape == (rows.value, 2048)
         assert isinstance(rows.value, str)
 
+    def test_an_input_that_is_copied_if_misaligned_is_still_a_tensor(self, fresh_wrappers: Path) -> None:
+        path = fresh_wrappers / "softmax.py"
+
+        assert "x_1 = copy_if_misaligned(x_1)" in path.read_text()
+        assert plain(only(parse_file(path)).calls[0]) == EXPECTED_ARGUMENTS["softmax"]
+
+    def test_a_helper_function_in_the_source_is_not_the_kernel(self, fresh_wrappers: Path) -> None:
+        path = fresh_wrappers / "running_sum.py"
+
+        assert "def _triton_helper_fn" in path.read_text()
+        names = [argument.name for argument in only(parse_file(path)).calls[0].arguments]
+        assert names == ["in_ptr0", "out_ptr2", "xnumel", "r0_numel"]
+
+    def test_a_kernel_with_a_benchmark_of_its_own_hides_no_call(self, fresh_wrappers: Path) -> None:
+        path = fresh_wrappers / "benchmark_kernel.py"
+
+        assert path.read_text().count("def get_args(") == 2
+        assert plain(only(parse_file(path)).calls[0]) == EXPECTED_ARGUMENTS["softmax"]
+
+    def test_pieces_of_a_planned_buffer_have_their_offsets(self, fresh_wrappers: Path) -> None:
+        wrapper = parse_file(fresh_wrappers / "pools.py")
+
+        tensors = [a for m in wrapper.multi_kernels for a in m.calls[0].arguments if isinstance(a, TensorArgument)]
+        assert {t.shape for t in tensors} >= {(512, 2048), (256, 2048), (768, 2048)}
+        assert 512 * 2048 in {t.offset for t in tensors}
+
+    def test_each_partition_calls_the_multi_kernel_above_it(self, fresh_wrappers: Path) -> None:
+        wrapper = parse_file(fresh_wrappers / "partitions.py")
+
+        assert [m.name for m in wrapper.multi_kernels] == ["multi_kernel_0", "multi_kernel_0~2"]
+        for multi_kernel in wrapper.multi_kernels:
+            (call,) = multi_kernel.calls
+            assert call.line > multi_kernel.definition.last
+            shapes = [a.shape for a in call.arguments if isinstance(a, TensorArgument)]
+            assert all(isinstance(shape[0], str) for shape in shapes if shape)
+            assert None not in shapes
+        assert "torch runs the last one" in wrapper.diagnostics[0].message
+
+
+class TestOddWrappers:
+    """Forms of torch 2.6 and 2.13 that are rare."""
+
+    def test_a_graph_and_its_subgraphs_call_their_own(self) -> None:
+        path = DATA / "odd" / "cond.py"
+        lines = path.read_text().split("\n")
+
+        graph, true_branch, false_branch = parse_file(path).multi_kernels
+        assert [len(each.calls) for each in (graph, true_branch, false_branch)] == [1, 1, 1]
+        assert "multi_kernel_0.run(arg0_1" in lines[graph.calls[0].line - 1]
+        assert "multi_kernel_0.run(tg_x_1" in lines[true_branch.calls[0].line - 1]
+        assert "multi_kernel_0.run(fg_x_1" in lines[false_branch.calls[0].line - 1]
+
+    def test_comments_of_a_kernel_of_another_kind_are_not_the_next_one_s(self) -> None:
+        multi_kernel = only(parse_file(DATA / "odd" / "another_kind_first.py"))
+
+        assert multi_kernel.operations == ()
+        assert multi_kernel.sub_kernels[0].kernel_file.startswith("clbpz5k")
+
+    def test_calls_above_a_benchmark_inside_a_kernel_are_found(self) -> None:
+        assert plain(only(parse_file(DATA / "odd" / "benchmark_kernel_2.6.py")).calls[0])[-2:] == [4096, 2048]
+
 
 class TestSizeHintMultiKernels:
     TEXT = """\

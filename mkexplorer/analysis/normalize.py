@@ -63,7 +63,7 @@ _PTX = _Language(
 )
 _SASS = _Language(
     name=re.compile(rf"\b(?P<family>U?[RP]|B|SB)\d+\b|(?P<label>\.L_x_|\.L_)\d+\b|{_KERNEL}"),
-    position=re.compile(r"/\*[0-9a-f]{4,}\*/|\s*/\* 0x[0-9a-f]{16} \*/"),
+    position=re.compile(r"(?<=^ {4}) *\t*/\*[0-9a-f]{4,}\*/\s*|\s*/\* 0x[0-9a-f]{16} \*/"),
     noise=re.compile(r"\s*/\* 0x[0-9a-f]{16} \*/\s*"),
 )
 # How much a pair of names counts in a line that is equal but for names, and in a pair of lines that are alike.

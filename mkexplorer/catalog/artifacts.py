@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -54,43 +54,57 @@ class ArtifactIndex:
         self._kernels_of_name: dict[str, dict[str, list[str]]] = {}
 
     def configs(self, sub_kernel: SubKernel) -> tuple[CompiledConfig, ...]:
-        """Every compiled configuration of the sub-kernel, the winner first; empty where the place holds none."""
+        """Every compiled configuration of the sub-kernel, the winner first; empty where the place holds none.
+
+        Processes of one machine, each with a device of its own, compile the same configuration into the same hash;
+        that counts once.
+        """
         names = dict.fromkeys((sub_kernel.name[:_NAME_LENGTH], _PLACEHOLDER))
         configs = [
             _read_config(self._store, folder, name, sub_kernel.kernel_file)
             for name in names
             for folder in self._folders(name, sub_kernel.kernel_file)
         ]
-        judged = judge_winner(configs, self._best_configs(sub_kernel.kernel_file))
+        judged = judge_winner(configs, self._best_configs(sub_kernel.kernel_file, configs))
         return tuple(sorted(judged, key=lambda config: (config.won is not True, config.folder)))
 
-    def best_config_paths(self, sub_kernel: SubKernel) -> tuple[str, ...]:
-        """The ``.best_config`` files that speak of this sub-kernel."""
-        hashes = {config.hash for config in self.configs(sub_kernel)}
-        best = self._best_configs(sub_kernel.kernel_file)
-        return tuple(each.path for each in best if each.triton_hash is None or each.triton_hash in hashes)
+    def best_config_paths(self, sub_kernel: SubKernel, configs: Sequence[CompiledConfig]) -> tuple[str, ...]:
+        """The ``.best_config`` files that may speak of this sub-kernel, whose configurations are ``configs``."""
+        return tuple(each.path for each in self._best_configs(sub_kernel.kernel_file, configs))
 
     @cached_property
-    def _folders_of_name(self) -> Mapping[str, list[str]]:
-        found: dict[str, list[str]] = {}
-        for device in self._store.names(TRITON_FOLDER):
-            for hash_name in self._store.names(f"{TRITON_FOLDER}/{device}"):
-                folder = f"{TRITON_FOLDER}/{device}/{hash_name}"
-                for name in {_function_of(file) for file in self._store.names(folder)} - {""}:
-                    found.setdefault(name, []).append(folder)
+    def _all_folders(self) -> Sequence[str]:
+        devices = (f"{TRITON_FOLDER}/{device}" for device in self._store.names(TRITON_FOLDER))
+        return [f"{device}/{hash_name}" for device in devices for hash_name in self._store.names(device)]
+
+    @cached_property
+    def _all_hashes(self) -> Set[str]:
+        return {_hash_of(folder) for folder in self._all_folders}
+
+    @cached_property
+    def _folders_of_name(self) -> Mapping[str, Mapping[str, str]]:
+        """By a function's name and a hash; of the same hash for several devices, the first that has the function."""
+        found: dict[str, dict[str, str]] = {}
+        for folder in self._all_folders:
+            for name in {_function_of(file) for file in self._store.names(folder)} - {""}:
+                found.setdefault(name, {}).setdefault(_hash_of(folder), folder)
         return found
 
     def _folders(self, name: str, kernel_file: str) -> Sequence[str]:
         kernels = self._kernels_of_name.get(name)
         if kernels is None:
             kernels = {}
-            for folder in self._folders_of_name.get(name, ()):
+            for folder in self._folders_of_name.get(name, {}).values():
                 kernels.setdefault(_kernel_file_of(self._store, folder, name), []).append(folder)
             self._kernels_of_name[name] = kernels
         return kernels.get(kernel_file, ()) if kernel_file else ()
 
-    def _best_configs(self, kernel_file: str) -> list[BestConfig]:
-        """Those that may be this kernel's: torch keeps them beside its file, since 2.8 under names of its own."""
+    def _best_configs(self, kernel_file: str, configs: Sequence[CompiledConfig]) -> list[BestConfig]:
+        """Those that may be this kernel's: torch keeps them beside its file, since 2.8 under names of its own.
+
+        Then only the hash tells whose it is; one that no folder has may be anybody's on that shelf.
+        """
+        hashes = {config.hash for config in configs}
         shelf = kernel_file[1:3]
         stem = kernel_file.removesuffix(".py")
         own = {stem, hashlib.sha256(f"{kernel_file}:".encode()).hexdigest()}
@@ -98,19 +112,31 @@ class ArtifactIndex:
         for name in self._store.names(shelf) if shelf else ():
             if name.endswith(".best_config"):
                 best = _read_best_config(self._store, f"{shelf}/{name}")
-                if best.triton_hash is not None or name.removesuffix(".best_config") in own:
+                if best.triton_hash is None:
+                    may_be = name.removesuffix(".best_config") in own
+                else:
+                    may_be = best.triton_hash in hashes or best.triton_hash not in self._all_hashes
+                if may_be:
                     found.append(best)
         return found
 
 
 def judge_winner(configs: Sequence[CompiledConfig], best: Sequence[BestConfig]) -> list[CompiledConfig]:
-    """The configurations with ``won`` told, as far as the cache tells it; never a guess."""
+    """The configurations with ``won`` told, as far as the cache tells it; never a guess.
+
+    ``best`` are the files that may speak of this kernel; one that names a hash which is not here may still be
+    of another kernel, so it takes away a certainty and gives none.
+    """
     by_hash = {each.triton_hash: each for each in best if any(each.triton_hash == config.hash for config in configs)}
     if len(by_hash) == 1:
         (winner,) = by_hash.values()
         return [_judged(config, config.hash == winner.triton_hash, winner) for config in configs]
     if len(by_hash) > 1:
         return [replace(config, won_reason="several .best_config files disagree") for config in configs]
+    absent = [each for each in best if each.triton_hash is not None]
+    if len(configs) == 1 and absent:
+        reason = f"only one configuration is here, and {absent[0].path} names one that is not"
+        return [replace(configs[0], won_reason=reason)]
     if len(configs) == 1:
         return [replace(configs[0], won=True, won_reason="only one configuration was compiled")]
     unnamed = [each for each in best if each.triton_hash is None]
@@ -128,6 +154,10 @@ def _judged(config: CompiledConfig, won: bool, best: BestConfig) -> CompiledConf
 
 def _is_like(config: CompiledConfig, best: BestConfig) -> bool:
     return (config.num_warps, config.num_stages) == (best.num_warps, best.num_stages) != (None, None)
+
+
+def _hash_of(folder: str) -> str:
+    return folder.rpartition("/")[2]
 
 
 def _function_of(file: str) -> str:
@@ -156,7 +186,7 @@ def _read_config(store: Store, folder: str, name: str, kernel_file: str) -> Comp
     data = _read_json(store, f"{folder}/{name}.json")
     files = set(store.names(folder))
     return CompiledConfig(
-        hash=folder.rpartition("/")[2],
+        hash=_hash_of(folder),
         kernel_file=kernel_file,
         folder=folder,
         stages=tuple((stage, f"{folder}/{name}.{stage}") for stage in STAGES if f"{name}.{stage}" in files),

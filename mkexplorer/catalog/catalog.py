@@ -80,9 +80,15 @@ class Catalog:
 
     @cached_property
     def multi_kernels(self) -> tuple[MultiKernel, ...]:
-        """In the order in which torch compiled their graphs, then in the order of the wrapper."""
+        """In the order in which torch compiled their graphs, then in the order of the wrapper.
+
+        Of a bundle those that were exported: its wrappers are whole, also where only some of them were chosen.
+        """
         ordered = sorted(self.wrappers, key=_compile_order)
-        return tuple(multi_kernel for wrapper in ordered for multi_kernel in wrapper.multi_kernels)
+        found = (multi_kernel for wrapper in ordered for multi_kernel in wrapper.multi_kernels)
+        if self.manifest is None:
+            return tuple(found)
+        return tuple(each for each in found if (each.wrapper_key, each.name) in self.manifest.evidence)
 
     @cached_property
     def diagnostics(self) -> tuple[Diagnostic, ...]:
@@ -206,11 +212,11 @@ def _read_files(store: Store, place: Place, known: Mapping[str, ParsedFile]) -> 
 
 def _read_file(store: Store, place: Place, stat: FileStat) -> ParsedFile:
     try:
-        texts = read_wrappers(store, place, stat.path)
+        found = read_wrappers(store, place, stat.path)
     except PlaceError as error:
         problem = Diagnostic(Severity.ERROR, stat.path, None, error.message, error.advice)
         return ParsedFile(*stat, diagnostics=(problem,))
-    return ParsedFile(*stat, wrappers=tuple(parse_wrapper(text, origin) for origin, text in texts))
+    return ParsedFile(*stat, wrappers=tuple(parse_wrapper(each.text, each.origin, each.module) for each in found))
 
 
 def _remember(place: Place, before: Mapping[str, ParsedFile], files: Mapping[str, ParsedFile]) -> None:

@@ -102,7 +102,9 @@ def kind_of(source: str) -> Kind:
 
 def parameters_of(source: str) -> tuple[str, ...]:
     """Names of the kernel's parameters that a call passes: those that are not ``tl.constexpr``."""
-    listed = between(source, "\ndef ", "):").partition("(")[2]
+    # Helper functions of the kernel may stand above it, so what counts is the function behind the decorator.
+    decorator = max(source.find("\n@triton_heuristics."), 0)
+    listed = between(source, "\ndef ", "):", decorator).partition("(")[2]
     return tuple(part for part in listed.split(", ") if part and ":" not in part)
 
 
@@ -172,9 +174,9 @@ def find_multi_kernels(
     return definitions, problems
 
 
-def between(text: str, before: str, after: str) -> str:
-    """What stands between the first ``before`` and the next ``after``; empty where either is missing."""
-    begin = text.find(before)
+def between(text: str, before: str, after: str, start: int = 0) -> str:
+    """What stands between the first ``before`` behind ``start`` and the next ``after``; empty if either is missing."""
+    begin = text.find(before, start)
     if begin < 0:
         return ""
     begin += len(before)
@@ -236,13 +238,13 @@ def _multi_kernel_definition(
 def _kernel_definition(
     text: str, name: str, previous_end: int, start: int, source_start: int, source_end: int
 ) -> KernelDefinition:
-    # The comments above the definition follow whatever was defined before.
-    comment = text.find("# kernel path: ", previous_end, start)
+    # Kernels of other kinds may stand between this one and the previous, so the last comments are its own.
+    comment = _last(text, "# kernel path: ", previous_end, start)
     recorded_path = None
     if comment >= 0:
         recorded_path = text[comment + len("# kernel path: ") : _end_of_line(text, comment)].strip()
         previous_end = comment
-    nodes = text.find("Source Nodes: [", previous_end, start)
+    nodes = _last(text, "Source Nodes: [", previous_end, start)
     begin = comment if comment >= 0 else start
     line = text[nodes : _end_of_line(text, nodes)] if nodes >= 0 else ""
     source_nodes, _, operations = line.partition("Original ATen: [")
@@ -261,6 +263,16 @@ def _kernel_definition(
 def _names(listed: str) -> tuple[str, ...]:
     inside = listed.partition("]")[0]
     return tuple(part.strip() for part in inside.split(",") if part.strip())
+
+
+def _last(text: str, wanted: str, start: int, end: int) -> int:
+    """As ``rfind``, but quick where there is one only: Python searches forward several times as fast."""
+    found = text.find(wanted, start, end)
+    following = found
+    while following >= 0:
+        found = following
+        following = text.find(wanted, found + 1, end)
+    return found
 
 
 def _end_of_line(text: str, position: int) -> int:

@@ -1,15 +1,18 @@
 """Writes bundles: of the chosen multi-kernels all that belongs to them, under its name in the cache.
 
-A bundle is written beside its final name, synced and then renamed, so it is there whole or not at all; the same
-input gives the same bytes. Triton's ``.source`` and ``__grp__`` files stay out: nothing here reads them.
+A bundle is written beside its final name, synced and then renamed, so it is there whole or not at all; a rename puts
+a file in the place of whatever stood there, so only a file or nothing may. The same input gives the same bytes.
+Triton's ``.source`` and ``__grp__`` files stay out: nothing here reads them.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
+import stat as stat_bits
 import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -31,10 +34,11 @@ Members = Mapping[str, Callable[[], bytes]]
 _SOME_DATE = (1980, 1, 1, 0, 0, 0)
 _ORDINARY_FILE = 0o100644 << 16
 _ON_UNIX = 3
+_ANOTHER = "Name another file with -o."
 
 
 def export_bundle(catalog: Catalog, output: str | Path, only: Sequence[MultiKernel] | None = None) -> None:
-    """Writes a bundle of ``only``, by default of every multi-kernel; replaces ``output`` if it is there."""
+    """Writes a bundle of ``only``, by default of every multi-kernel; replaces ``output`` if that is a file."""
     chosen = catalog.multi_kernels if only is None else only
     if not chosen:
         raise MkexplorerError(f"{catalog.place.path}: holds no multi-kernel to export", "Open another place.")
@@ -43,17 +47,17 @@ def export_bundle(catalog: Catalog, output: str | Path, only: Sequence[MultiKern
 
 
 def describe(catalog: Catalog, chosen: Sequence[MultiKernel]) -> Manifest:
-    """The manifest for ``chosen``, with all that the catalog knows of them."""
-    evidence = {(each.wrapper_key, each.name): catalog.evidence(each) for each in chosen}
-    known = [each for each in evidence.values() if each]
-    before = catalog.manifest
-    return Manifest(
-        made_by=f"mkexplorer {__version__}",
-        gpu=before.gpu if before else _first(each.gpu for each in known),
-        torch=before.torch if before else _first(each.torch for each in known),
-        triton=before.triton if before else _first(each.triton for each in known),
-        python=before.python if before else None,
-        evidence=evidence,
+    """The manifest for ``chosen``, with all that the catalog knows of them.
+
+    The files of a cache name the Triton that compiled, but neither the GPU nor a release of torch.
+    """
+    made_by = f"mkexplorer {__version__}"
+    before = catalog.manifest or Manifest(made_by)
+    return replace(
+        before,
+        made_by=made_by,
+        triton=before.triton or _triton_version(catalog, chosen),
+        evidence={(each.wrapper_key, each.name): catalog.evidence(each) for each in chosen},
     )
 
 
@@ -72,8 +76,8 @@ def collect(catalog: Catalog, chosen: Sequence[MultiKernel], manifest: Manifest)
 
 
 def write_bundle(output: str | Path, members: Members, manifest: Manifest) -> None:
-    output = Path(output)
-    temporary = output.with_name(f".{output.name}.{os.getpid()}.tmp")
+    target = _target(output)
+    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
     try:
         with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666), "wb") as file:
             with zipfile.ZipFile(file, "w") as bundle:
@@ -83,12 +87,32 @@ def write_bundle(output: str | Path, members: Members, manifest: Manifest) -> No
             file.flush()
             os.fsync(file.fileno())
         BundleStore(str(temporary))  # what cannot be opened again is not handed out
-        os.replace(temporary, output)
+        os.replace(temporary, target)
     except OSError as error:
-        raise MkexplorerError(f"{output}: {error.strerror}", "Name another file with -o.") from error
+        raise MkexplorerError(f"{output}: {error.strerror}", _ANOTHER) from error
     finally:
         with contextlib.suppress(FileNotFoundError):
             temporary.unlink()
+
+
+def _target(output: str | Path) -> Path:
+    """Where the bundle goes, behind all links; raises ``MkexplorerError`` where something else than a file stands."""
+    name = os.fspath(output) or os.curdir
+    try:
+        # As given: what '/dev/stdout' leads to can be asked about, but has no path.
+        may_be_replaced = stat_bits.S_ISREG(os.stat(name).st_mode)
+    except FileNotFoundError:
+        may_be_replaced = not name.endswith("/")
+    except (OSError, ValueError) as error:
+        raise MkexplorerError(f"{name}: {getattr(error, 'strerror', None) or error}", _ANOTHER) from error
+    if not may_be_replaced:
+        raise MkexplorerError(f"{name}: is not a file", _ANOTHER)
+    return Path(os.path.realpath(name))
+
+
+def _triton_version(catalog: Catalog, chosen: Sequence[MultiKernel]) -> str | None:
+    configs = (config for each in chosen for sub in each.sub_kernels for config in catalog.configs(sub))
+    return next((config.triton_version for config in configs if config.triton_version), None)
 
 
 def _wrapper_bytes(catalog: Catalog, wrapper: Wrapper) -> bytes:
@@ -99,8 +123,9 @@ def _paths_of(store: Store, index: ArtifactIndex, sub_kernel: SubKernel) -> Iter
     kernel = f"{sub_kernel.kernel_file[1:3]}/{sub_kernel.kernel_file}"
     if store.exists(kernel):
         yield kernel
-    yield from index.best_config_paths(sub_kernel)
-    for config in index.configs(sub_kernel):
+    configs = index.configs(sub_kernel)
+    yield from index.best_config_paths(sub_kernel, configs)
+    for config in configs:
         for _, path in config.stages:
             yield path
             metadata = path.rpartition(".")[0] + ".json"
@@ -124,7 +149,3 @@ def _add(bundle: zipfile.ZipFile, path: str, data: bytes) -> None:
     member.create_system = _ON_UNIX
     member.external_attr = _ORDINARY_FILE
     bundle.writestr(member, data, compresslevel=9)
-
-
-def _first(values: Iterator[str | None]) -> str | None:
-    return next((value for value in values if value), None)

@@ -1,7 +1,7 @@
 """Remembers what was parsed, so that a cache of ten thousand wrappers opens again within a second.
 
 One JSON file per place, in the user's cache folder. An entry counts only while its file has the same size
-and modification time; an index that is damaged or of another version counts as empty.
+and modification time; an index that is damaged or was made by another parser counts as empty.
 """
 
 from __future__ import annotations
@@ -9,10 +9,10 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import sys
 import tempfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +33,6 @@ from .model import (
     Wrapper,
 )
 
-VERSION = 1
 _KINDS = {kind.value: kind for kind in Kind}
 _MULTI_KERNEL_KINDS = {kind.value: kind for kind in MultiKernelKind}
 
@@ -49,12 +48,21 @@ class ParsedFile:
     diagnostics: tuple[Diagnostic, ...] = ()
 
 
+@cache
+def parser_version() -> str:
+    """Changes with every change of this package's code, so that no index outlives the parser that made it."""
+    digest = hashlib.sha256()
+    for path in sorted(Path(__file__).parent.glob("*.py")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
 def index_path(place: str) -> Path:
-    """Where the index of a place is kept: ``$XDG_CACHE_HOME/mkexplorer`` (or what the system has for it)."""
-    if sys.platform == "win32":
-        root = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
-    else:
-        root = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    """Where the index of a place is kept: in ``$XDG_CACHE_HOME/mkexplorer``, or below ``~/.cache``."""
+    home = os.path.expanduser("~")
+    # Who has no home has no index: nothing can be read or made below a device.
+    cache = os.path.join(home if os.path.isabs(home) else os.devnull, ".cache")
+    root = Path(os.environ.get("XDG_CACHE_HOME") or cache)
     name = hashlib.sha256(os.fsencode(place)).hexdigest()[:24]
     return root / "mkexplorer" / f"index-{name}.json"
 
@@ -63,7 +71,7 @@ def load_index(path: Path) -> dict[str, ParsedFile]:
     """The remembered files by path; empty if there is no index or it cannot be used."""
     try:
         record = json.loads(path.read_bytes())
-        if record["version"] != VERSION:
+        if record["parser"] != parser_version():
             return {}
         return {entry[0]: _parsed_file(entry) for entry in record["files"]}
     except (OSError, ValueError, KeyError, IndexError, TypeError, RecursionError):
@@ -73,7 +81,7 @@ def load_index(path: Path) -> dict[str, ParsedFile]:
 def save_index(path: Path, files: Mapping[str, ParsedFile]) -> None:
     """Replaces the index in one step, so that a reader sees the old or the new one. Raises OSError."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    record = {"version": VERSION, "files": [_file_record(file) for file in files.values()]}
+    record = {"parser": parser_version(), "files": [_file_record(file) for file in files.values()]}
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.stem)
     try:
         with os.fdopen(handle, "w", encoding="utf-8", errors="surrogatepass") as stream:

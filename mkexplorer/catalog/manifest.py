@@ -3,7 +3,7 @@
 {"schema": "mkexplorer-bundle/1",           a reader refuses a higher number and ignores unknown keys
  "made_by": "mkexplorer 0.1.0",
  "gpu": …, "torch": …, "triton": …, "python": …,      where the kernels were made; each text or null
- "multi_kernels": [
+ "multi_kernels": [                          those that the bundle is about; its wrappers may define more
    {"wrapper": <key of the wrapper>, "name": "multi_kernel_0",
     "evidence": null or
       {"source": …, "gpu": …, "torch": …, "triton": …,
@@ -18,7 +18,7 @@
 from __future__ import annotations
 
 import json
-import math
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import TypeVar
@@ -29,6 +29,12 @@ from .model import Evidence, Resources, SubKernelEvidence, Timing
 
 _SCHEMA = "mkexplorer-bundle/"
 _VERSION = 1
+# Beyond these no number of ours can be meant, and sums and ratios of them stay finite.
+_SHORTEST_US = 1e-6
+_LONGEST_US = 1e9
+_LARGEST = 2**63 - 1
+# torch keeps a pick on the shelf of its own key.
+_PICK_PATH = re.compile(r"([a-z2-7]{2})/c\1[a-z2-7]{49}\.picked_kernel")
 _Plain = TypeVar("_Plain", str, int, dict[str, object], list[object])
 
 
@@ -111,7 +117,7 @@ def _evidence(data: dict[str, object]) -> Evidence:
         torch=_may(data, "torch", str),
         triton=_may(data, "triton", str),
         picked=_may(data, "picked", int),
-        pick_path=_may(data, "pick_path", str),
+        pick_path=_pick_path(data),
         sub_kernels=tuple(_sub_kernel(each) for each in sub_kernels),
     )
 
@@ -129,7 +135,10 @@ def _sub_kernel(data: dict[str, object]) -> SubKernelEvidence:
 
 
 def _timing(data: dict[str, object]) -> Timing:
-    return Timing(_time(data, "median_us"), _time(data, "q1_us"), _time(data, "q3_us"), _need(data, "n", int))
+    samples = _need(data, "n", int)
+    if samples < 1:
+        raise TypeError("'n' is no number of samples")
+    return Timing(_time(data, "median_us"), _time(data, "q1_us"), _time(data, "q3_us"), samples)
 
 
 def _resources(data: dict[str, object]) -> Resources:
@@ -138,9 +147,16 @@ def _resources(data: dict[str, object]) -> Resources:
 
 def _time(data: dict[str, object], key: str) -> float:
     value = data.get(key)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value) or value <= 0:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not _SHORTEST_US <= value <= _LONGEST_US:
         raise TypeError(f"{key!r} is no time")
     return float(value)
+
+
+def _pick_path(data: dict[str, object]) -> str | None:
+    path = _may(data, "pick_path", str)
+    if path is not None and not _PICK_PATH.fullmatch(path):
+        raise TypeError("'pick_path' is not where a cache keeps picks")
+    return path
 
 
 def _need(data: dict[str, object], key: str, kind: type[_Plain]) -> _Plain:
@@ -154,4 +170,6 @@ def _may(data: dict[str, object], key: str, kind: type[_Plain]) -> _Plain | None
 def _as(value: object, kind: type[_Plain], key: str) -> _Plain:
     if not isinstance(value, kind) or isinstance(value, bool):
         raise TypeError(f"{key!r} is not of type {kind.__name__}")
+    if isinstance(value, int) and abs(value) > _LARGEST:
+        raise TypeError(f"{key!r} is too large")
     return value

@@ -12,6 +12,8 @@ from .model import KernelMetadata
 _DECORATOR = re.compile(r"^@triton_heuristics\.(\w+)\(", re.MULTILINE)
 _JIT = re.compile(r"^@triton\.jit", re.MULTILINE)
 _LONGEST = 1_000_000
+# Python refuses to print very long integers; torch writes none that does not fit a machine word.
+_INTEGER_BITS = 64
 # Keywords that have a field of their own in KernelMetadata.
 _SHOWN = frozenset({"signature", "device", "num_load", "num_store", "num_reduction", "mutated_arg_names"})
 _SHOWN |= {"persistent_reduction", "grid_type"}
@@ -66,6 +68,8 @@ def _decorator(source: str) -> tuple[str, Mapping[str, _Value]]:
 def _value(node: ast.expr) -> _Value:
     """Literals as themselves, ``Call(a=1)`` as a mapping of its keywords, any other expression as its text."""
     match node:
+        case ast.Constant(value=int() as value) if value.bit_length() > _INTEGER_BITS:
+            return hex(value)
         case ast.Constant(value=str() | bool() | int() | float() | None as value):
             return value
         case ast.List(elts=items) | ast.Tuple(elts=items) | ast.Set(elts=items):

@@ -15,7 +15,7 @@ from .bundle import BundleStore
 from .errors import PlaceError
 from .model import Place, PlaceKind
 from .store import FileStat, FolderStore, Store
-from .texts import count_modules, starts_as_module
+from .texts import LOG_LIMIT, OUTPUT_CODE, count_modules, plain_log, starts_as_module
 
 _SAMPLE = "h100-torch2.11.mkx"
 # code_hash's second and third letter; .best_config files are named by hex digits instead, in the same folders.
@@ -27,9 +27,8 @@ _DEBUG_FOLDER = "torch_compile_debug"
 _DEBUG_DEPTH = 5
 _TRACE_LOG = re.compile(r"dedicated_log_torch_trace_.*\.log\Z")
 _MOST_LOOKED_AT = 20_000
-# How far into a file to look for what it is: TORCH_LOGS goes to stderr, after whatever the program said before.
+# What a file is shows here, or else in all of it: TORCH_LOGS goes to stderr, after whatever the program said before.
 _HEAD = 16 * 1024 * 1024
-_LOG_LINE = b"[__output_code]"
 _TRACE_LINE = re.compile(rb'[VDIWEC]\d{4} \d\d:\d\d:\d\d\.\d+ \d+ [^\n]*?\] \{"')
 _ADVICE = (
     "Give an Inductor cache directory, a generated wrapper (output_code.py), a torch_compile_debug directory, "
@@ -142,20 +141,28 @@ def _is_cache(store: FolderStore, names: list[str]) -> bool:
 
 def _kind_of_file(path: str) -> PlaceKind:
     folder, name = os.path.split(os.path.realpath(path))
-    head = FolderStore(folder).read_head(name, _HEAD)
+    store = FolderStore(folder)
+    head = store.read_head(name, _HEAD)
     if head.startswith((b"PK\x03\x04", b"PK\x05\x06")) or path.endswith(".mkx"):
         return PlaceKind.BUNDLE
     if _TRACE_LINE.match(head):
         return PlaceKind.TRACE
-    if _LOG_LINE in head:
+    kind = _kind_of_text(path, head)
+    if kind is None and len(head) == _HEAD:
+        kind = _kind_of_text(path, store.read_bytes(name, limit=LOG_LIMIT))
+    if kind is None:
+        raise PlaceError(f"{path}: holds no code that torch.compile generated", _ADVICE)
+    return kind
+
+
+def _kind_of_text(path: str, data: bytes) -> PlaceKind | None:
+    if OUTPUT_CODE in data:
         return PlaceKind.LOG
-    text = head.decode("utf-8", "replace")
-    modules = count_modules(text)
-    if modules <= 1 and (path.endswith(".py") or starts_as_module(text)):
+    data = plain_log(data)
+    modules = count_modules(data)
+    if modules <= 1 and (path.endswith(".py") or starts_as_module(data)):
         return PlaceKind.WRAPPER
-    if modules:
-        return PlaceKind.LOG
-    raise PlaceError(f"{path}: holds no code that torch.compile generated", _ADVICE)
+    return PlaceKind.LOG if modules else None
 
 
 def _unreachable(path: str, error: OSError | ValueError) -> PlaceError:

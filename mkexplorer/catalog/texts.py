@@ -11,6 +11,7 @@ import json
 import re
 from collections.abc import Iterator
 from enum import Enum
+from typing import NamedTuple
 
 from .errors import PlaceError
 from .model import Origin, Place, PlaceKind
@@ -22,17 +23,21 @@ _MARKER = re.compile(b"|".join(map(re.escape, _MARKERS)))
 # A JIT cpp-wrapper module starts with the code that tunes its kernels, in a string ('"""' in 2.6, then 'r"""').
 _TUNING_BLOCK = re.compile(r'\s*r?"""\nCompile-time auto-tuning block: ?\n')
 # The first line of every generated module since torch 2.0, with the line that 2.6 puts above it.
-_FIRST_LINES = r"^(?:# AOT ID: \[[^\n]*\n)?from ctypes import c_void_p"
+_FIRST_LINES = rb"^(?:# AOT ID: \[[^\n]*\n)?from ctypes import c_void_p"
 _MODULE_START = re.compile(_FIRST_LINES, re.MULTILINE)
-_TEXT_START = re.compile(_FIRST_LINES + r'|^r?"""\nCompile-time auto-tuning block', re.MULTILINE)
-_WRAPPER_END = re.compile(r"^(?:    compiled_module_main\([^\n]*\n|(?=Output code written to: ))", re.MULTILINE)
+_TEXT_START = re.compile(_FIRST_LINES + rb'|^r?"""\nCompile-time auto-tuning block', re.MULTILINE)
+_WRAPPER_END = re.compile(rb"^(?:    compiled_module_main\([^\n]*\n|(?=Output code written to: ))", re.MULTILINE)
 
 # Opcode and length of a string in a pickle. Texts hold no byte below 9, so no length of 128 MiB or more can be meant.
 _BINUNICODE = re.compile(rb"X(?=(...[\x00-\x07]))", re.DOTALL)
-_OUTPUT_CODE = b"[__output_code]"
+OUTPUT_CODE = b"[__output_code]"
 _FIRST_LINE = b"Output code:"
 # What is the same in every line of one process: what a launcher put in front ('[rank0]:', '3: '), and the process id.
 _STREAM = re.compile(rb"(.*?)[A-Z]\d{4} \d\d:\d\d:\d\d\.\d+ (\d+) ")
+# What a container or a build service adds to that, another in every line: '2026-01-31T12:00:00.1Z', 'Jan 31 12:00:00'.
+_CLOCK = re.compile(rb"(?:\d{4}-\d\d-\d\d[T ]|[A-Z][a-z]{2} [ \d]\d )?\d\d:\d\d:\d\d(?:[.,]\d+)?(?:Z|[+-]\d\d:?\d\d)?")
+# Colours, and 'erase to the end of the line', which comes with them.
+_COLOUR = re.compile(rb"\x1b\[[\d;]*[mK]")
 _TRACE_NAMES = (b'"inductor_output_code"', b'"inductor_autotune_at_compile_time_code"')
 
 
@@ -45,7 +50,19 @@ class Form(Enum):
     TRACE = "TORCH_TRACE log"
 
 
-_LIMITS = {Form.MODULE: READ_LIMIT, Form.PICKLE: 127 << 20, Form.LOG: 512 << 20, Form.TRACE: 512 << 20}
+LOG_LIMIT = 512 << 20
+_LIMITS = {Form.MODULE: READ_LIMIT, Form.PICKLE: 127 << 20, Form.LOG: LOG_LIMIT, Form.TRACE: LOG_LIMIT}
+
+
+class FoundText(NamedTuple):
+    """A wrapper in a file: ``module`` is all that torch generated and hashed, ``text`` the Python in it to be read.
+
+    The two differ for a cpp-wrapper module only; ``text`` has its lines where ``module`` has them.
+    """
+
+    origin: Origin
+    text: str
+    module: str
 
 
 def form_of(place: Place, path: str) -> Form:
@@ -56,26 +73,26 @@ def form_of(place: Place, path: str) -> Form:
     return Form.PICKLE if path.startswith("fxgraph/") else Form.MODULE
 
 
-def read_wrappers(store: Store, place: Place, path: str) -> list[tuple[Origin, str]]:
-    """Every wrapper text with a multi-kernel in the file, with the origin by which ``read_wrapper`` finds it again."""
+def read_wrappers(store: Store, place: Place, path: str) -> list[FoundText]:
+    """Every wrapper with a multi-kernel in the file, with the origin by which ``read_wrapper`` finds it again."""
     form = form_of(place, path)
     data = store.read_bytes(path, limit=_LIMITS[form])
-    texts = extract(form, data)
-    if form is Form.MODULE:
-        return [(Origin(path), text) for text in texts]
-    return [(Origin(path, ordinal), text) for ordinal, text in enumerate(texts)]
+    return [
+        FoundText(Origin(path, None if form is Form.MODULE else ordinal), generated_python(module), module)
+        for ordinal, module in enumerate(extract(form, data))
+    ]
 
 
 def read_wrapper(store: Store, place: Place, origin: Origin) -> str:
     """The text that ``read_wrappers`` found at ``origin``; raises ``PlaceError`` where it is no longer there."""
-    for found, text in read_wrappers(store, place, origin.path):
-        if found == origin:
-            return text
+    for found in read_wrappers(store, place, origin.path):
+        if found.origin == origin:
+            return found.text
     raise PlaceError(f"{origin.path}: the wrapper is no longer in this file", "The file changed; open the place again.")
 
 
 def extract(form: Form, data: bytes) -> list[str]:
-    """The wrapper texts in ``data`` that hold a multi-kernel, in the order of the file."""
+    """The generated modules in ``data`` that hold a multi-kernel, in the order of the file."""
     if not _has_marker(data):
         return []
     match form:
@@ -87,29 +104,35 @@ def extract(form: Form, data: bytes) -> list[str]:
             found = _texts_of_log(data)
         case Form.TRACE:
             found = _texts_of_trace(data)
-    return [_generated_python(text.decode("utf-8", "replace")) for text in found if _has_marker(text)]
+    return [text.decode("utf-8", "replace") for text in found if _has_marker(text)]
 
 
-def count_modules(text: str) -> int:
-    """How many generated modules start in ``text``."""
-    return sum(1 for _ in _MODULE_START.finditer(text))
+def generated_python(module: str) -> str:
+    """The module itself, or of a cpp-wrapper module the tuning block, which alone names the multi-kernels."""
+    opening = _TUNING_BLOCK.match(module)
+    if opening is None:
+        return module
+    block = module[opening.end() :].partition('"""')[0]
+    # torch escapes quotes to keep its own string whole
+    return "\n" * opening[0].count("\n") + block.replace('\\"\\"\\"', '"""')
 
 
-def starts_as_module(text: str) -> bool:
-    return _TEXT_START.match(text.lstrip()) is not None
+def plain_log(data: bytes) -> bytes:
+    """Without colours, and with the line ends that torch wrote."""
+    return _COLOUR.sub(b"", data).replace(b"\r\n", b"\n")
+
+
+def count_modules(data: bytes) -> int:
+    """How many generated modules start in ``data``."""
+    return sum(1 for _ in _MODULE_START.finditer(data))
+
+
+def starts_as_module(data: bytes) -> bool:
+    return _TEXT_START.match(data.lstrip()) is not None
 
 
 def _has_marker(data: bytes) -> bool:
     return any(marker in data for marker in _MARKERS)
-
-
-def _generated_python(text: str) -> str:
-    """The module itself, or of a cpp-wrapper module the tuning block, which alone names the multi-kernels."""
-    opening = _TUNING_BLOCK.match(text)
-    if opening is None:
-        return text
-    block = text[opening.end() :].partition('"""')[0]
-    return block.replace('\\"\\"\\"', '"""')  # torch escapes these to keep its own string whole
 
 
 def _strings_of_pickle(data: bytes) -> Iterator[bytes]:
@@ -137,8 +160,8 @@ def _string_around(data: bytes, first: int, marker: int) -> range | None:
 
 
 def _texts_of_log(data: bytes) -> Iterator[bytes]:
-    data = data.replace(b"\r\n", b"\n")
-    return _texts_of_prefixed_log(data) if _OUTPUT_CODE in data else _texts_of_bare_log(data)
+    data = plain_log(data)
+    return _texts_of_prefixed_log(data) if OUTPUT_CODE in data else _texts_of_bare_log(data)
 
 
 def _texts_of_prefixed_log(data: bytes) -> Iterator[bytes]:
@@ -146,12 +169,11 @@ def _texts_of_prefixed_log(data: bytes) -> Iterator[bytes]:
     open_records: dict[bytes, tuple[bytes, list[bytes]]] = {}
     done: list[list[bytes]] = []
     for line in io.BytesIO(data):
-        prefix, tag, rest = line.partition(_OUTPUT_CODE)
+        prefix, tag, rest = line.partition(OUTPUT_CODE)
         if not tag:
             continue
         rest = rest.removeprefix(b" ").removesuffix(b"\n")
-        match = _STREAM.match(prefix)
-        stream = b"\0".join(match.groups()) if match else b""
+        prefix, stream = _prefix_and_stream(prefix)
         known_prefix, lines = open_records.get(stream, (b"", []))
         if rest.startswith(_FIRST_LINE):
             done.append(lines := [])
@@ -163,13 +185,21 @@ def _texts_of_prefixed_log(data: bytes) -> Iterator[bytes]:
     return (b"\n".join(lines) for lines in done)
 
 
+def _prefix_and_stream(prefix: bytes) -> tuple[bytes, bytes]:
+    """What is the same in every line of one record, and what in every line of one process."""
+    match = _STREAM.match(prefix)
+    if match is None:
+        return prefix, b""
+    front = _CLOCK.sub(b"", match[1])
+    return front + prefix[match.end(1) :], front + b"\0" + match[2]
+
+
 def _texts_of_bare_log(data: bytes) -> Iterator[bytes]:
     """Modules one after the other, without prefixes: as pasted, or printed through a formatter of one's own."""
-    text = data.decode("utf-8", "replace")
-    starts = [match.start() for match in _TEXT_START.finditer(text)] or [0]
-    for start, stop in zip(starts, [*starts[1:], len(text)], strict=True):
-        ending = _WRAPPER_END.search(text, start, stop)
-        yield text[start : ending.end() if ending else stop].encode()
+    starts = [match.start() for match in _TEXT_START.finditer(data)] or [0]
+    for start, stop in zip(starts, [*starts[1:], len(data)], strict=True):
+        ending = _WRAPPER_END.search(data, start, stop)
+        yield data[start : ending.end() if ending else stop]
 
 
 def _texts_of_trace(data: bytes) -> Iterator[bytes]:

@@ -7,10 +7,11 @@ becomes a diagnostic of the wrapper, and everything else in it is still returned
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from .arguments import Hints, RawCall, call_site, find_calls
+from .arguments import RawCall, Variables, call_site, find_calls
 from .definitions import (
     KernelDefinition,
     MultiKernelDefinition,
@@ -23,6 +24,7 @@ from .definitions import (
     kind_of,
     parameters_of,
 )
+from .hints import Hints, benchmark_part
 from .model import (
     CallSite,
     Diagnostic,
@@ -41,52 +43,55 @@ ID_LETTERS = 7
 _AOT_ID = re.compile(r"^# AOT ID: \['([^'\n]{1,200})'\]", re.MULTILINE)
 _WRAPPER_FILE = re.compile(r"(c[a-z2-7]{51})\.py\Z")
 _SIZE_HINTS = re.compile(r"^ +size_hints=([\[{][^\n]*?[\]}]),", re.MULTILINE)
+_OLD_STREAM = re.compile(r"stream=stream\d+\)")
 _HEAD = 20_000
+_END_OF_DEFINITIONS = "\nasync_compile.wait("
 
 
-def parse_wrapper(text: str, origin: Origin) -> Wrapper:
-    """``text`` is the whole generated module; ``origin`` says where it stands, for messages and for reading again."""
+def parse_wrapper(text: str, origin: Origin, module: str | None = None) -> Wrapper:
+    """``text`` is the generated Python; ``origin`` says where it stands, for messages and for reading again.
+
+    ``module`` is all that torch generated, where ``text`` is only a part of it.
+    """
     kernels, problems = find_kernels(text)
     definitions, more_problems = find_multi_kernels(text, kernels.values())
-    calls_start = max((definition.end for definition in definitions), default=len(text))
-    calls = _calls(text, definitions, calls_start)
-    problems += more_problems
+    definitions, repeated = _with_own_names(definitions)
+    lines = _line_numbers(text, kernels, definitions, [*problems, *more_problems])
+    ends = [*(kernel.source_end for kernel in kernels.values()), *(definition.end for definition in definitions)]
+    benchmark = benchmark_part(text, max(ends, default=0))
+    calls = _calls(text[:benchmark], kernels, definitions, lines)
+    problems += more_problems + repeated
     for definition in definitions:
         problems += _contradictions(definition, kernels, calls)
-    key = wrapper_key(text, origin)
+    key = wrapper_key(module or text, origin)
     graph = _graph(text)
-    lines = _line_numbers(text, kernels, definitions, problems)
-    context = _Context(text, kernels, calls, lines[calls_start], Hints(text), lines)
+    context = _Context(text, kernels, calls, Hints(text, benchmark), lines)
     return Wrapper(
         key=key,
         origin=origin,
-        line_count=context.lines[len(text)] - text.endswith("\n"),
+        line_count=lines[len(text)] - text.endswith("\n"),
         graph=graph,
         multi_kernels=tuple(_multi_kernel(context, definition, key, graph) for definition in definitions),
         written_by=_written_by(text, definitions, kernels),
-        diagnostics=tuple(_diagnostic(problem, origin, context.lines) for problem in problems),
+        diagnostics=tuple(_diagnostic(problem, origin, lines) for problem in problems),
     )
 
 
 @dataclass(frozen=True, slots=True)
 class _Context:
-    """One wrapper taken apart; ``lines`` maps the offsets that matter to line numbers, counted from 1.
-
-    The lines of ``calls`` count from ``first_line``, the one on which the last definition ends.
-    """
+    """One wrapper taken apart; ``lines`` maps the offsets that matter to line numbers, counted from 1."""
 
     text: str
     kernels: Mapping[str, KernelDefinition]
     calls: Mapping[str, Sequence[RawCall]]
-    first_line: int
     hints: Hints
     lines: Mapping[int, int]
 
 
-def wrapper_key(text: str, origin: Origin) -> str:
-    """Torch's key of the wrapper: its file's stem in a cache, the same hash of the text anywhere else."""
+def wrapper_key(module: str, origin: Origin) -> str:
+    """Torch's key of the wrapper: its file's stem in a cache, the same hash of the module anywhere else."""
     found = _WRAPPER_FILE.search(origin.path.rpartition("/")[2])
-    return found[1] if found and origin.ordinal is None else code_hash(text)
+    return found[1] if found and origin.ordinal is None else code_hash(module)
 
 
 def signature_of(source: str, parameters: Sequence[str]) -> Mapping[str, str]:
@@ -101,12 +106,64 @@ def signature_of(source: str, parameters: Sequence[str]) -> Mapping[str, str]:
     return signature
 
 
-def _calls(text: str, definitions: Sequence[MultiKernelDefinition], start: int) -> dict[str, list[RawCall]]:
-    """The calls by multi-kernel; torch writes all definitions before the first call."""
+def _with_own_names(
+    definitions: Sequence[MultiKernelDefinition],
+) -> tuple[list[MultiKernelDefinition], list[Problem]]:
+    """Tells definitions of the same name apart: the second ``multi_kernel_0`` of a module is ``multi_kernel_0~2``.
+
+    Each graph partition and subgraph numbers its own (``SubgraphPythonWrapperCodegen``, torch 2.9 and later).
+    """
+    seen: dict[str, int] = {}
+    problems = []
+    own = []
+    for definition in definitions:
+        count = seen[definition.name] = seen.get(definition.name, 0) + 1
+        if count == 1:
+            own.append(definition)
+            continue
+        own.append(definition._replace(name=f"{definition.name}~{count}"))
+        message = (
+            f"{definition.name} is defined again, here called {own[-1].name}; torch runs the last one for all calls"
+        )
+        problems.append(Problem(definition.start, message))
+    return own, problems
+
+
+def _calls(
+    text: str,
+    kernels: Mapping[str, KernelDefinition],
+    definitions: Sequence[MultiKernelDefinition],
+    lines: Mapping[int, int],
+) -> dict[str, list[RawCall]]:
+    """The calls by multi-kernel. ``text`` ends where the benchmark part begins.
+
+    A function between two definitions (a partition, a subgraph) calls the multi-kernels defined above it. What
+    follows ``async_compile.wait`` is the graph itself: it calls those that no such function called.
+    """
+    starts = sorted([*(kernel.start for kernel in kernels.values()), *(each.start for each in definitions), len(text)])
+    variables = Variables()
     by_name: dict[str, list[RawCall]] = {}
-    for call in find_calls(text, start, (definition.name for definition in definitions)):
-        by_name.setdefault(call.name, []).append(call)
+    latest: dict[str, str] = {}
+    for definition in definitions:
+        latest[_written_name(definition)] = definition.name
+        end = starts[bisect_left(starts, definition.end)]
+        main = text.find(_END_OF_DEFINITIONS, definition.end, end)
+        own_end = main if main >= 0 else end
+        if text.find(".run(", definition.end, own_end) >= 0:
+            part = text[definition.end : own_end]
+            for call in find_calls(part, lines[definition.end], latest, variables):
+                by_name.setdefault(latest[call.name], []).append(call)
+        if main >= 0:
+            first_line = lines[definition.end] + text.count("\n", definition.end, main)
+            waiting = {_written_name(each): each.name for each in reversed(definitions) if each.name not in by_name}
+            targets = {**latest, **waiting}
+            for call in find_calls(text[main:end], first_line, targets, variables):
+                by_name.setdefault(targets[call.name], []).append(call)
     return by_name
+
+
+def _written_name(definition: MultiKernelDefinition) -> str:
+    return definition.name.partition("~")[0]
 
 
 def _line_numbers(
@@ -166,8 +223,7 @@ def _call_sites(context: _Context, definition: MultiKernelDefinition) -> tuple[C
     signature = signature_of(source, own)
     parameters = definition.parameters or _placed(own, definition.first_slices)
     return tuple(
-        call_site(call, context.first_line + call.line, parameters, signature, context.hints)
-        for call in context.calls.get(definition.name, ())
+        call_site(call, parameters, signature, context.hints) for call in context.calls.get(definition.name, ())
     )
 
 
@@ -222,7 +278,7 @@ def _written_by(
     if definition.shape_specialize:
         return "torch 2.9"
     if definition.first_slices is not None or definition.kind is MultiKernelKind.SIZE_HINT:
-        return "torch 2.12 or later" if text.find("stream=raw_stream", definition.end) >= 0 else "torch 2.10 or 2.11"
+        return _by_stream(text, definition.end)
     kernel = next((kernels[name] for _, name in definition.entries if name in kernels), None)
     hints = _SIZE_HINTS.search(text, kernel.source_start, kernel.source_end) if kernel else None
     if hints is None:
@@ -230,3 +286,10 @@ def _written_by(
     if hints[1].startswith("["):
         return "torch 2.5"
     return "torch 2.7 or 2.8" if "'r0_'" in hints[1] or text.find(" grid=", definition.end) < 0 else "torch 2.6"
+
+
+def _by_stream(text: str, start: int) -> str:
+    """The name of the stream in a call changed in 2.12."""
+    if text.find("stream=raw_stream", start) >= 0:
+        return "torch 2.12 or later"
+    return "torch 2.10 or 2.11" if _OLD_STREAM.search(text, start) else "torch 2.10 or later"

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from mkexplorer.catalog.model import (
     Argument,
-    CompiledConfig,
     Evidence,
     MultiKernel,
     SubKernel,
@@ -22,6 +21,7 @@ from mkexplorer.picks.environment import EnvironmentNote
 from mkexplorer.picks.model import PickState
 from mkexplorer.report import titles
 from mkexplorer.report.changes import Namer, history_rows
+from mkexplorer.report.configurations import config_text
 from mkexplorer.report.rows import MultiKernelRow, SubKernelRow, pick_text, time_text
 
 if TYPE_CHECKING:
@@ -100,19 +100,6 @@ def argument_text(argument: Argument) -> str:
     stride = f", stride {', '.join(map(str, argument.stride))}" if argument.stride else ""
     offset = f", offset {argument.offset}" if argument.offset else ""
     return f"{dtype} {shape}{stride}{offset}"
-
-
-def config_text(config: CompiledConfig) -> str:
-    """'XBLOCK 1, R0_BLOCK 2048, 16 warps, 1 stage, 128 bytes shared'."""
-    parts = [f"{name} {size}" for name, size in config.block_sizes]
-    for number, one, many in (
-        (config.num_warps, "warp", "warps"),
-        (config.num_stages, "stage", "stages"),
-        (config.shared_bytes, "byte shared", "bytes shared"),
-    ):
-        if number is not None:
-            parts.append(f"{number} {one if number == 1 else many}")
-    return ", ".join(parts) or "nothing recorded"
 
 
 def _identity(multi_kernel: MultiKernel, wrapper: Wrapper) -> tuple[Entry, ...]:

@@ -12,6 +12,7 @@ import re
 from functools import lru_cache
 from typing import NamedTuple
 
+from mkexplorer.catalog.arguments import DTYPES
 from mkexplorer.catalog.model import MultiKernel, Size, TensorArgument
 
 
@@ -71,22 +72,8 @@ _PLUMBING = _words(
 )
 _MOST_NAMED = 3
 _KERNEL_NAME = re.compile(r"^(?:\w*?_)??triton_[a-z]{3}_fused_(?P<words>\w*?)_?\d*$")
-_DTYPES = {
-    "float64": "f64",
-    "float32": "f32",
-    "float16": "f16",
-    "bfloat16": "bf16",
-    "int64": "i64",
-    "int32": "i32",
-    "int16": "i16",
-    "int8": "i8",
-    "uint64": "u64",
-    "uint32": "u32",
-    "uint16": "u16",
-    "uint8": "u8",
-    "complex64": "c64",
-    "complex128": "c128",
-}
+# The last of several ways to write a dtype is the shortest; a boolean is none of a kernel's own types.
+_DTYPES = {dtype: short for short, dtype in DTYPES.items() if dtype != "bool"}
 
 
 def title(multi_kernel: MultiKernel) -> str:

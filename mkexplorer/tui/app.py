@@ -1,4 +1,4 @@
-"""Starts the app. Imports Textual only inside `run`, with the garbage collector at rest until the first frame."""
+"""Starts the app. Imports Textual only inside `run`, with the garbage collector at rest until the place is read."""
 
 from __future__ import annotations
 

@@ -52,8 +52,8 @@ def verbs(screen: ExplorerScreen) -> Iterator[Verb]:
     for owner in _owners(screen):
         group = getattr(type(owner), "BINDING_GROUP_TITLE", None) or type(owner).__name__
         for binding in _own_bindings(type(owner)):
-            if binding.description and (group, binding.action) not in seen:
-                seen.add((group, binding.action))
+            if binding.description and (binding.key, binding.description) not in seen:
+                seen.add((binding.key, binding.description))
                 _, action, parameters = actions.parse(binding.action)
                 yield Verb(group, binding, owner, bool(owner.check_action(action, parameters)))
 

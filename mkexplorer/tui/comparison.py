@@ -18,9 +18,12 @@ from mkexplorer.analysis.diff import (
     word_marks,
 )
 from mkexplorer.analysis.normalize import Evened, even_out_pair
-from mkexplorer.catalog.errors import MkexplorerError
 from mkexplorer.catalog.model import CompiledConfig, MultiKernel, SubKernel
+from mkexplorer.picks.model import recorded_pick
+from mkexplorer.report.configurations import STAGES as TEXT_STAGES
+from mkexplorer.report.configurations import best_config, config_text, no_source, nothing_compiled
 from mkexplorer.report.titles import dtype_text, shape_text, title
+from mkexplorer.tui.source_tab import FIRST_NUMBER
 from mkexplorer_widgets.code_document import CodeDocument
 from mkexplorer_widgets.diff_document import DiffDocument, DiffRow, widest_line
 from mkexplorer_widgets.lexers import language_of
@@ -32,7 +35,7 @@ if TYPE_CHECKING:
 
 SOURCE = "source"
 METADATA = "metadata"
-STAGES = ("ttir", "ttgir", "llir", "ptx", "sass", METADATA)
+STAGES = (*TEXT_STAGES, METADATA)
 
 CONTEXT = 3
 
@@ -81,15 +84,15 @@ def default_pair(selection: Selection) -> tuple[Subject, Subject] | None:
     if len(subs) < 2:
         return None
     other = subs[0] if current.index != subs[0].index else subs[1]
-    evidence = selection.catalog.evidence(multi_kernel)
-    if selection.sub_kernel is not None and evidence is not None and evidence.picked is not None:
-        other = next((sub for sub in subs if sub.index == evidence.picked != current.index), other)
+    picked = picked_index(selection.catalog, multi_kernel)
+    if selection.sub_kernel is not None:
+        other = next((sub for sub in subs if sub.index == picked != current.index), other)
     first, second = sorted((current, other), key=lambda sub: sub.index)
     return Subject(multi_kernel, first), Subject(multi_kernel, second)
 
 
-def best_config(configs: Sequence[CompiledConfig]) -> CompiledConfig | None:
-    return next((config for config in configs if config.won), configs[0] if configs else None)
+def picked_index(catalog: Catalog, multi_kernel: MultiKernel) -> int | None:
+    return recorded_pick(multi_kernel, catalog.evidence(multi_kernel)).index
 
 
 def with_config(catalog: Catalog, subject: Subject) -> Subject:
@@ -108,25 +111,24 @@ def read(catalog: Catalog, subject: Subject) -> CodeDocument:
     if subject.stage == SOURCE or config is None:
         source = catalog.source(subject.multi_kernel, subject.sub_kernel)
         if not source:
-            name = visible_name(subject.sub_kernel)
-            raise MkexplorerError(f"the source of {name} is not in this wrapper", "The wrapper only names it.")
-        return CodeDocument(split_lines(source), "python")
+            raise no_source(subject.sub_kernel)
+        return CodeDocument(split_lines(source), "python", FIRST_NUMBER)
     if subject.stage == METADATA:
         return CodeDocument(config_lines(config), "text", key=(config.hash, METADATA))
-    text = catalog.read_stage(config, subject.stage)
-    return CodeDocument(split_lines(text), language_of(subject.stage), key=(config.hash, subject.stage))
+    lines = split_lines(catalog.read_stage(config, subject.stage))
+    module = next((number for number, line in enumerate(lines) if line.startswith("module")), 0)  # after MLIR's #loc
+    return CodeDocument(lines, language_of(subject.stage), key=(config.hash, subject.stage), start=module)
 
 
-def nothing_compiled(sub_kernel: SubKernel) -> MkexplorerError:
-    return MkexplorerError(
-        f"nothing compiled of {visible_name(sub_kernel)} is in this place",
-        "Triton keeps its stages in the folder `triton` of the cache directory; open that directory, or run the "
-        "program once more with it in TORCHINDUCTOR_CACHE_DIR.",
-    )
-
-
-def visible_name(sub_kernel: SubKernel) -> str:
-    return f"{sub_kernel.index} {sub_kernel.kind.value} {sub_kernel.name}"
+def file_of(catalog: Catalog, subject: Subject, number: int) -> tuple[str, int]:
+    """The file that holds a subject's text, relative to the place, and there the line that is shown as ``number``."""
+    if subject.stage != SOURCE and subject.config is not None:
+        return dict(subject.config.stages).get(subject.stage, subject.config.folder), number
+    path = catalog.kernel_path(subject.sub_kernel)
+    if path is not None:
+        return path, number
+    origin = catalog.wrapper(subject.multi_kernel).origin
+    return origin.path, subject.sub_kernel.source.first + number - FIRST_NUMBER if origin.ordinal is None else 1
 
 
 def compare(catalog: Catalog, left: Subject, right: Subject, evened: bool, cancelled: Callable[[], bool]) -> Comparison:
@@ -136,8 +138,8 @@ def compare(catalog: Catalog, left: Subject, right: Subject, evened: bool, cance
     numbers: tuple[list[int] | None, list[int] | None] = (None, None)
     if evened and _are_alike(one.language, other.language):
         even_one, even_other = even_out_pair(one.lines, other.lines, one.language, cancelled)
+        numbers = (_numbers(even_one, one.first_number), _numbers(even_other, other.first_number))
         one, other = CodeDocument(even_one.lines, one.language), CodeDocument(even_other.lines, other.language)
-        numbers = (_numbers(even_one), _numbers(even_other))
     changes = diff_lines(one.lines, other.lines, cancelled)
     document = DiffDocument(
         one,
@@ -161,8 +163,8 @@ def _are_alike(language: str, other: str) -> bool:
     return language == other or {language, other} <= mlir
 
 
-def _numbers(text: Evened) -> list[int]:
-    return [number + 1 for number in text.numbers]
+def _numbers(text: Evened, first: int) -> list[int]:
+    return [first + number for number in text.numbers]
 
 
 # ------------------------------------------------------------------------------------------------------------- words
@@ -188,22 +190,6 @@ def _differ(subject: Subject, other: Subject | None, name: str) -> bool:
 
 def multi_kernel_words(multi_kernel: MultiKernel) -> tuple[str, str, str]:
     return title(multi_kernel), shape_text(multi_kernel), dtype_text(multi_kernel)
-
-
-def config_text(config: CompiledConfig) -> str:
-    """A configuration in a few words: 'XBLOCK 1 R0_BLOCK 4096, 16 warps, 1 stage, 64 B shared'."""
-    parts = [" ".join(f"{name} {size}" for name, size in config.block_sizes)]
-    if config.num_warps is not None:
-        parts.append(_counted(config.num_warps, "warp"))
-    if config.num_stages is not None:
-        parts.append(_counted(config.num_stages, "stage"))
-    if config.shared_bytes is not None:
-        parts.append(f"{config.shared_bytes:,} B shared")
-    return ", ".join(filter(None, parts)) or config.hash[:8]
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def won_text(config: CompiledConfig) -> str:

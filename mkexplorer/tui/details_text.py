@@ -18,9 +18,10 @@ from mkexplorer.report.details import Entry, Section
 from mkexplorer.report.rows import MultiKernelRow, SubKernelRow, time_text
 from mkexplorer_widgets.plain_text import visible
 
-LABEL_WIDTH = 18
+WIDE_LABEL, NARROW_LABEL = 18, 15
+NARROW = 64
 NARROWEST_COLUMN = 22
-LEAST_WIDTH = 56
+LEAST_WIDTH = 50
 WIDEST_BAR = 40
 
 _HEADING = "bold $text-primary"
@@ -58,6 +59,10 @@ def details_content(facts: Facts, width: int) -> Content:
     return Content("\n").join(lines)
 
 
+def _label_width(width: int) -> int:
+    return NARROW_LABEL if width < NARROW else WIDE_LABEL
+
+
 def _heading(title: str, width: int) -> Line:
     shown = _line(title)
     if cell_len(shown) > width - 2:
@@ -75,18 +80,19 @@ def _section(section: Section, width: int) -> Iterator[Line]:
 
 def _entry(entry: Entry, width: int) -> Iterator[Line]:
     """Yield ``label  value  origin``; a long value goes on below itself, and the origin below it."""
-    room = width - LABEL_WIDTH
+    label_width = _label_width(width)
+    room = width - label_width
     label = _line(entry.label)
-    if cell_len(label) >= LABEL_WIDTH:
+    if cell_len(label) >= label_width:
         yield Content.styled(label, _MUTED)
         label = ""
     value, origin = _wrapped(entry.value, room), _line(entry.origin)
-    first = Content.styled(set_cell_size(label, LABEL_WIDTH), _MUTED) + Content(value[0])
+    first = Content.styled(set_cell_size(label, label_width), _MUTED) + Content(value[0])
     if origin and len(value) == 1 and cell_len(value[0]) + 2 + cell_len(origin) <= room:
         yield first + Content.styled(f"  {origin}", _MUTED)
         return
     yield first
-    indent = " " * LABEL_WIDTH
+    indent = " " * label_width
     for line in value[1:]:
         yield Content(indent + line)
     for line in _wrapped(origin, room) if origin else ():
@@ -116,10 +122,11 @@ def _times(facts: Facts, width: int) -> Iterator[Line]:
 
 def _bar(label: str, name: str, time: Timing, longest: float, width: int, note: str) -> Line:
     numbers = f"{name:<5}{time_text(time.median_us):>8}  "
-    room = min(WIDEST_BAR, width - LABEL_WIDTH - len(numbers) - len(" ● picked fastest"))
+    label_width = _label_width(width)
+    room = min(WIDEST_BAR, width - label_width - len(numbers) - len(" ● picked fastest"))
     style = _MUTED if name == "hot" else "$text-success" if "fastest" in note else "$text-primary"
     return Content.assemble(
-        (set_cell_size(label, LABEL_WIDTH), _MUTED),
+        (set_cell_size(label, label_width), _MUTED),
         numbers,
         (_blocks(time.median_us / longest, room), style),
         f" {note}",
@@ -141,7 +148,7 @@ def _sub_kernels(row: MultiKernelRow, sections: Sequence[Section], width: int) -
     values = {label: [_find(section, *label) for section in sections] for label in labels}
     differing = {label: found for label, found in values.items() if len({entry and entry.value for entry in found}) > 1}
     yield _heading("Sub-kernels: what differs (≠)", width)
-    if (width - LABEL_WIDTH) // max(1, len(sections)) - 1 >= NARROWEST_COLUMN:
+    if (width - _label_width(width)) // max(1, len(sections)) - 1 >= NARROWEST_COLUMN:
         yield from _columns(row.sub_kernels, differing, width)
     else:
         yield from _stacked(row.sub_kernels, differing, width)
@@ -175,18 +182,19 @@ def _find(section: Section, label: str, ordinal: int) -> Entry | None:
 
 
 def _columns(rows: Sequence[SubKernelRow], differing: dict[_Label, list[Entry | None]], width: int) -> Iterator[Line]:
-    room = (width - LABEL_WIDTH) // len(rows) - 1
+    label_width = _label_width(width)
+    room = (width - label_width) // len(rows) - 1
     titles = [_wrapped(_sub_title(row), room) for row in rows]
-    yield from (Content.styled(line.plain, "bold") for line in _side_by_side("", titles, room))
+    yield from (Content.styled(line.plain, "bold") for line in _side_by_side("", titles, room, label_width))
     for (label, _), entries in differing.items():
         cells = [_cell_lines(entry, room) for entry in entries]
-        yield from _side_by_side(f"≠ {_line(label)}", cells, room)
+        yield from _side_by_side(f"≠ {_line(label)}", cells, room, label_width)
 
 
-def _side_by_side(label: str, cells: Sequence[Sequence[str]], room: int) -> Iterator[Line]:
-    labels = _wrapped(label, LABEL_WIDTH - 1)
+def _side_by_side(label: str, cells: Sequence[Sequence[str]], room: int, label_width: int) -> Iterator[Line]:
+    labels = _wrapped(label, label_width - 1)
     for start, *parts in zip_longest(labels, *cells, fillvalue=""):
-        head = set_cell_size(start, LABEL_WIDTH)
+        head = set_cell_size(start, label_width)
         mark = (head[:1], _DIFFERENT) if head.startswith("≠") else (head[:1], _MUTED)
         yield Content.assemble(mark, (head[1:], _MUTED), " ".join(set_cell_size(part, room) for part in parts).rstrip())
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from textual import events, work
 from textual.app import ComposeResult
@@ -15,13 +15,15 @@ from textual.widgets import Static
 from textual.worker import Worker, WorkerState, get_current_worker
 
 from mkexplorer.analysis.diff import DiffCancelled
-from mkexplorer.catalog import Catalog
 from mkexplorer.catalog.errors import MkexplorerError
 from mkexplorer.tui.comparison import SOURCE, Comparison, Subject, compare, subject_text
 from mkexplorer.tui.messages import CopyRequested
 from mkexplorer.tui.sentence import Sentence
 from mkexplorer_widgets.diff_view import DiffView
 from mkexplorer_widgets.plain_text import visible
+
+if TYPE_CHECKING:
+    from mkexplorer.catalog import Catalog
 
 Side = Literal["left", "right"]
 
@@ -119,8 +121,15 @@ class DiffPanel(Vertical):
         return self.query_one(DiffView)
 
     @property
-    def request(self) -> Request | None:
-        return self._request
+    def line_under_cursor(self) -> tuple[Subject, int] | None:
+        """The text and number of the line under the cursor: the right one's, if it has a line there."""
+        if self._comparison is None:
+            return None
+        left, right = self.view.cursor_lines
+        document = self._comparison.document
+        if right is not None:
+            return self._comparison.right, document.right_number(right)
+        return (self._comparison.left, document.left_number(left)) if left is not None else None
 
     def take_focus(self) -> None:
         (self.view if self.view.display else self.query_one(Sentence)).focus()

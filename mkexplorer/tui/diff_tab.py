@@ -4,21 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 from dataclasses import replace
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.reactive import reactive
 
-from mkexplorer.catalog import Catalog
-from mkexplorer.catalog.model import MultiKernel
 from mkexplorer.tui.choice import ChoiceDialog
-from mkexplorer.tui.comparison import METADATA, SOURCE, STAGES, Subject, default_pair, multi_kernel_words
+from mkexplorer.tui.comparison import METADATA, SOURCE, STAGES, Subject, default_pair, file_of, multi_kernel_words
 from mkexplorer.tui.diff_panel import DiffPanel, Side, SideName
 from mkexplorer.tui.messages import EditRequested
 from mkexplorer.tui.selection import Selection
 from mkexplorer_widgets.outline import Cell, OutlineRow
+
+if TYPE_CHECKING:
+    from mkexplorer.catalog import Catalog
+    from mkexplorer.catalog.model import MultiKernel
 
 WHAT = (SOURCE, *(stage for stage in STAGES if stage != METADATA))
 
@@ -39,7 +41,7 @@ the multi-kernel, or the picked one with another. `<` and `>` (or a click on a n
         Binding("x", "swap", "Swap", show=False, id="diff.swap", tooltip="Exchange left and right"),
         Binding("i", "what(1)", "Source/IR", id="diff.what", tooltip="Compare sources, or the next compiled stage"),
         Binding("I", "what(-1)", "IR/source", show=False, id="diff.what_back", tooltip="Back to the stage before"),
-        Binding("e", "edit", "Edit", show=False, id="diff.edit", tooltip="Open the wrapper at this line"),
+        Binding("e", "edit", "Edit", show=False, id="diff.edit", tooltip="Open the file of this line"),
     ]  # fmt: skip
 
     selection: reactive[Selection | None] = reactive(None)
@@ -56,9 +58,9 @@ the multi-kernel, or the picked one with another. `<` and `>` (or a click on a n
     def panel(self) -> DiffPanel:
         return self.query_one(DiffPanel)
 
-    def watch_selection(self) -> None:
-        selection = self.selection
-        self._pair = None if selection is None else default_pair(selection)
+    def watch_selection(self, old: Selection | None, new: Selection | None) -> None:
+        if old is None or new is None or _row_and_mark(old) != _row_and_mark(new):  # else the place was read again
+            self._pair = None if new is None else default_pair(new)
         self._show()
 
     def _show(self) -> None:
@@ -115,15 +117,15 @@ the multi-kernel, or the picked one with another. `<` and `>` (or a click on a n
         self.panel.action_copy()
 
     def action_edit(self) -> None:
-        """Open the wrapper where the line under the cursor stands; the right side's, if it has one there."""
-        request = self.panel.request
-        if request is None:
-            return
-        left, right = self.panel.view.cursor_lines
-        subject, line = (request.right, right) if right is not None else (request.left, left)
-        wrapper = request.catalog.wrapper(subject.multi_kernel)
-        below = line if line is not None and subject.stage == SOURCE else 0
-        self.post_message(EditRequested(wrapper.origin.path, max(1, subject.sub_kernel.source.first + below)))
+        """Open the file of the line under the cursor: the right side's, if there is one."""
+        target = self.panel.line_under_cursor
+        if self.selection is not None and target is not None:
+            self.post_message(EditRequested(*file_of(self.selection.catalog, *target)))
+
+
+def _row_and_mark(selection: Selection) -> tuple[object, ...]:
+    multi_kernel = selection.multi_kernel
+    return None if multi_kernel is None else multi_kernel.id, selection.sub_kernel, selection.mark
 
 
 def sub_kernels_of(catalog: Catalog, first: MultiKernel) -> list[Subject]:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import gc
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from textual.app import App, SuspendNotSupported
+from textual.app import App, SuspendNotSupported, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
 
@@ -16,7 +15,7 @@ from mkexplorer.catalog.errors import MkexplorerError
 from mkexplorer.tui.first_screen import FirstScreen
 from mkexplorer.tui.messages import CopyRequested, Failed, Notice, OpenEditor
 from mkexplorer.tui.state import UiState
-from mkexplorer_widgets.plain_text import visible
+from mkexplorer_widgets.plain_text import split_lines, visible
 
 if TYPE_CHECKING:
     from textual.command import Provider
@@ -67,9 +66,6 @@ class ExplorerApp(App[None]):
 
         self._explorer = ExplorerScreen(self._place, self._opener, self._state)
         await self.push_screen(self._explorer)
-        # All that was imported stays: no collection needs to look at it again.
-        gc.freeze()
-        gc.enable()
         if self._problem:
             self.notify(visible(self._problem), severity="warning", markup=False)
 
@@ -89,9 +85,14 @@ class ExplorerApp(App[None]):
 
     def on_copy_requested(self, event: CopyRequested) -> None:
         self.copy_to_clipboard(event.text.encode("utf-8", "replace").decode("utf-8"))
-        lines = event.text.count("\n") + 1
+        lines = len(split_lines(event.text))
         size = f"{lines} lines" if lines > 1 else f"{len(event.text)} characters"
         self.notify(visible(f"Copied {event.what} ({size}) to the terminal's clipboard."), markup=False)
+
+    def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
+        """Leave out what the verbs do as well, or better."""
+        ours = {"Quit", "Keys", "Screenshot"}
+        return (command for command in super().get_system_commands(screen) if command.title not in ours)
 
     def action_picture(self) -> None:
         """Save an SVG picture of the screen in the current directory and say where."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
@@ -19,13 +20,12 @@ from mkexplorer.report import rows
 from mkexplorer.tui import sheets
 from mkexplorer.tui.follow import CatalogRead, CatalogReader, ReadingFailed
 from mkexplorer.tui.header import HeaderFacts, header_content
-from mkexplorer.tui.kernel_list import KernelList
+from mkexplorer.tui.kernel_list import FILTER_HELP, KernelList
 from mkexplorer.tui.messages import EditRequested, Failed, OpenEditor
 from mkexplorer.tui.selection import Selection
 from mkexplorer.tui.state import UiState
 from mkexplorer.tui.tabs import TABS, TabSpec
 from mkexplorer.tui.work_area import WorkArea
-from mkexplorer_widgets.plain_text import visible
 from mkexplorer_widgets.splitter import Splitter
 
 if TYPE_CHECKING:
@@ -55,19 +55,19 @@ class ExplorerScreen(Screen[None]):
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (NARROW, "-wide")]
     BINDING_GROUP_TITLE = "Explorer"
     BINDINGS: ClassVar[list[BindingType]] = [
-        _binding("slash", "filter", "Filter", "Type words; the list shows what holds them all", show=True),
+        _binding("slash", "filter", "Filter", FILTER_HELP),
         _binding("s", "sort", "Sort", "Next order: graph, operation, size, time, regret", show=True),
+        *(_tab_binding(at, spec) for at, spec in enumerate(TABS, start=1)),
         _binding("m", "mark", "Mark", "Remember this sub-kernel, to compare another one with it", show=True),
         _binding("y", "copy", "Copy", "Copy what the tab shows, or the id", show=True),
         _binding("e", "edit", "Edit", "Open the file in $VISUAL or $EDITOR", show=True),
-        *(_tab_binding(at, spec) for at, spec in enumerate(TABS, start=1)),
         _binding("f", "follow", "Follow", "Watch the place while a program compiles, or stop watching"),
         _binding("plus,equals_sign,ctrl+right", "divide(1)", "Wider list", "Move the divider right or down"),
         _binding("minus,ctrl+left", "divide(-1)", "Narrower list", "Move the divider left or up"),
         _binding("backslash", "sidebar", "Hide/show list", "Give the whole screen to the tab, or take it back"),
         _binding("exclamation_mark", "problems", "Problems", "What in this place could not be used, and why"),
         _binding("r", "retry", "Try again", "Open the place again"),
-        _binding("escape", "to_list", "To the list", "Leave the tab for the list"),
+        _binding("escape", "to_list", "To the list", "Leave the tab for the list", show=True),
         _binding("question_mark,f1", "help", "Help", "All keys, signs and words", show=True),
     ]
 
@@ -96,7 +96,6 @@ class ExplorerScreen(Screen[None]):
         yield Footer(compact=True)
 
     def on_mount(self) -> None:
-        self.set_class(not self._state.sidebar, "-no-list")
         self._lay_out()
         self.call_after_refresh(self._read)
 
@@ -169,6 +168,7 @@ class ExplorerScreen(Screen[None]):
         self.kernels.show(event.graphs)
         self._show_empty_or_list()
         self.refresh_bindings()
+        _collect_garbage_again()
 
     def _show_empty_or_list(self) -> None:
         assert self._catalog is not None
@@ -192,6 +192,7 @@ class ExplorerScreen(Screen[None]):
             return
         self._show_sheet(sheets.error_sheet(self._facts.place, event.error))
         self.refresh_bindings()
+        _collect_garbage_again()
 
     def _keep_mark(self) -> None:
         """Find the marked sub-kernel in the new catalog."""
@@ -236,8 +237,10 @@ class ExplorerScreen(Screen[None]):
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         has_place = self._catalog is not None
         match action:
-            case "filter" | "sort" | "tab" | "divide" | "sidebar" | "to_list":
+            case "filter" | "sort" | "tab" | "divide" | "sidebar":
                 return bool(self._graphs)
+            case "to_list":
+                return bool(self._graphs) and not self.kernels.has_focus_within
             case "mark":
                 return bool(self._graphs) and self.kernels.current[0] is not None
             case "copy" | "edit":
@@ -251,8 +254,8 @@ class ExplorerScreen(Screen[None]):
         return True
 
     def action_filter(self) -> None:
-        self._show_list()
-        self.kernels.focus_filter()
+        self.remove_class("-no-list")
+        self.kernels.action_filter()
 
     def action_sort(self) -> None:
         self.kernels.next_order()
@@ -271,7 +274,8 @@ class ExplorerScreen(Screen[None]):
         self.kernels.show_mark(self._mark)
         self._select()
         if self._mark is not None:
-            self.notify(visible(f"Marked {chosen[1].name}. Go to another sub-kernel and press d."), markup=False)
+            text = f"Marked {chosen[1].index} {chosen[1].kind.value}. On another sub-kernel, d compares the two."
+            self.notify(text, markup=False)
 
     async def action_copy(self) -> None:
         await self.run_tab_action("copy")
@@ -298,19 +302,14 @@ class ExplorerScreen(Screen[None]):
 
     def action_sidebar(self) -> None:
         if self.has_class("-no-list"):
-            self._show_list()
+            self.remove_class("-no-list")
             self.kernels.outline.focus()
         else:
-            self._state = replace(self._state, sidebar=False)
             self.add_class("-no-list")
             self.work.focus_tab()
 
-    def _show_list(self) -> None:
-        self._state = replace(self._state, sidebar=True)
-        self.remove_class("-no-list")
-
     def action_to_list(self) -> None:
-        self._show_list()
+        self.remove_class("-no-list")
         self.kernels.outline.focus()
 
     def action_problems(self) -> None:
@@ -329,6 +328,12 @@ class ExplorerScreen(Screen[None]):
         from mkexplorer.tui.help import help_content
 
         self.app.push_screen(TextDialog("Help", help_content(self)))
+
+
+def _collect_garbage_again() -> None:
+    """`app.run` stopped it. What was imported and read stays, and no collection needs to walk through it each time."""
+    gc.freeze()
+    gc.enable()
 
 
 def _order(name: str) -> rows.Order:

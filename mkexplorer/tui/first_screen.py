@@ -18,7 +18,7 @@ class FirstScreen(Screen[None]):
 
     CSS = """
     FirstScreen #header { height: 1; padding: 0 1; background: $panel; text-wrap: nowrap; text-overflow: ellipsis; }
-    FirstScreen #list { padding: 1 1; color: $text-muted; }
+    FirstScreen #list { padding: 1 1; color: $foreground 60%; }
     """
 
     def __init__(self, place: str) -> None:

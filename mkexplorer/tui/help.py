@@ -1,15 +1,19 @@
-"""The help page: signs and words, then every key, read from the bindings so that it is never out of date."""
+"""The help page: every key and what panes say of themselves, read from them, so that it is never out of date."""
 
 from __future__ import annotations
 
+import re
+import textwrap
+from collections.abc import Sequence
 from itertools import groupby
 
 from textual.content import Content
 
-from mkexplorer.tui.commands import verbs
+from mkexplorer.tui.commands import Verb, verbs
 from mkexplorer.tui.explorer_screen import ExplorerScreen
 
-KEY_WIDTH = 22
+KEY_WIDTH = 20
+TEXT_WIDTH = 64  # fits the page at 80 columns
 
 _SIGNS = (
     ("✓ fastest", "the picked sub-kernel is the fastest"),
@@ -32,22 +36,36 @@ _WORDS = (
 )
 
 
+_MOUSE = (
+    ("click", "choose a row, a tab, a key in the last line; an arrow folds"),
+    ("double click", "fold or unfold a row, open a sub-kernel"),
+    ("drag", "the divider moves; text is selected, ^c copies it"),
+)
+
+
 def help_content(screen: ExplorerScreen) -> Content:
-    """Return the page for the panes that are shown now."""
-    parts = [_table("Signs", _SIGNS), _table("Words", _WORDS)]
-    for group, found in groupby(verbs(screen), key=lambda verb: verb.group):
-        parts.append(_table(f"Keys: {group}", [(verb.keys, verb.help) for verb in found]))
-    mouse = (
-        ("click", "choose a row, a tab, a key in the last line; an arrow folds"),
-        ("double click", "fold or unfold a row, open a sub-kernel"),
-        ("drag", "the divider moves; text is selected, ^c copies it"),
-    )
-    parts.append(_table("Mouse", mouse))
+    """Return the page for what is shown now: the tab first, then all around it, then signs and words."""
+    groups = {group: list(found) for group, found in groupby(verbs(screen), key=lambda verb: verb.group)}
+    in_tab = [group for group, found in groups.items() if screen.work in found[0].owner.ancestors]
+    parts = []
+    for group in sorted(groups, key=lambda group: group not in in_tab):
+        keys = [(verb.keys, verb.help) for verb in groups[group]]
+        parts.append(_table(f"{group}: keys", keys, _about(groups[group])))
+    parts += [_table("Mouse", _MOUSE), _table("Signs", _SIGNS), _table("Words", _WORDS)]
     return Content("\n\n").join(parts)
 
 
-def _table(title: str, rows: tuple[tuple[str, str], ...] | list[tuple[str, str]]) -> Content:
-    lines = [Content.styled(title, "bold $text-primary")]
+def _about(found: list[Verb]) -> list[str]:
+    """What the widgets of a group say about themselves, their Markdown marks left out."""
+    texts = dict.fromkeys(str(type(verb.owner).__dict__.get("HELP", "")) for verb in found)
+    plain = " ".join(re.sub(r"\*\*|`", "", text).replace("\n- ", "\n\n- ") for text in texts)
+    return [line for part in plain.split("\n\n") for line in textwrap.wrap(part, TEXT_WIDTH)]
+
+
+def _table(title: str, rows: Sequence[tuple[str, str]], about: Sequence[str] = ()) -> Content:
+    lines = [Content.styled(title, "bold $text-primary"), *(Content(f"  {line}") for line in about)]
     for left, right in rows:
-        lines.append(Content.assemble((f"  {left:<{KEY_WIDTH}}", "bold"), " ", right))
+        first, *more = textwrap.wrap(right, TEXT_WIDTH - KEY_WIDTH) or [""]
+        lines.append(Content.assemble((f"  {left:<{KEY_WIDTH}}", "bold"), first))
+        lines += [Content(" " * (KEY_WIDTH + 2) + line) for line in more]
     return Content("\n").join(lines)

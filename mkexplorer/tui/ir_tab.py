@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 from dataclasses import dataclass, replace
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from textual import events, work
 from textual.app import ComposeResult
@@ -16,18 +16,16 @@ from textual.reactive import reactive
 from textual.widgets import Static
 from textual.worker import Worker, WorkerState
 
-from mkexplorer.catalog import Catalog
 from mkexplorer.catalog.errors import MkexplorerError
 from mkexplorer.catalog.model import CompiledConfig, MultiKernel, SubKernel
+from mkexplorer.report.configurations import best_config, config_text, nothing_compiled
 from mkexplorer.tui.chip_bar import ChipBar
 from mkexplorer.tui.choice import ChoiceDialog
 from mkexplorer.tui.comparison import (
     METADATA,
     STAGES,
     Subject,
-    best_config,
-    config_text,
-    nothing_compiled,
+    picked_index,
     read,
     subject_text,
     won_text,
@@ -41,6 +39,9 @@ from mkexplorer_widgets.code_document import CodeDocument
 from mkexplorer_widgets.code_pane import CodePane
 from mkexplorer_widgets.outline import Cell, OutlineRow
 from mkexplorer_widgets.plain_text import visible
+
+if TYPE_CHECKING:
+    from mkexplorer.catalog import Catalog
 
 
 class ConfigLine(Static):
@@ -305,8 +306,7 @@ def _chosen(selection: Selection | None) -> tuple[MultiKernel, SubKernel] | None
     multi_kernel = selection.multi_kernel
     if selection.sub_kernel is not None:
         return multi_kernel, selection.sub_kernel
-    evidence = selection.catalog.evidence(multi_kernel)
-    picked = evidence.picked if evidence is not None else None
+    picked = picked_index(selection.catalog, multi_kernel)
     subs = multi_kernel.sub_kernels
     sub = next((sub for sub in subs if sub.index == picked), subs[0] if subs else None)
     return None if sub is None else (multi_kernel, sub)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from mkexplorer.catalog.model import MultiKernel, SubKernel
 
 FILTER_DELAY_S = 0.08
+FILTER_HELP = "Type words; the list shows what holds them all"
 
 
 class KernelList(Vertical):
@@ -32,12 +33,16 @@ of the pick: ✓ fastest, ⚠ +38% (another sub-kernel is that much faster), = S
 Unfold a row with → or a click on its arrow to see its sub-kernels.
 """
     BINDING_GROUP_TITLE = "List"
+    # What moves the focus between rows and filter has priority: it is then done before the next key is handed to the
+    # focused widget, so that letters typed right behind it go where they are meant to.
     BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("slash", "filter", "Filter", priority=True, id="list.filter", tooltip=FILTER_HELP),
+        Binding("enter,down", "to_rows", "To the rows", show=False, priority=True, id="list.rows",
+                tooltip="From the filter to the rows"),
         Binding("Z", "fold_all", "Fold all", show=False, id="list.fold_all", tooltip="Show no sub-kernels"),
         Binding("z", "unfold_all", "Unfold all", show=False, id="list.unfold_all", tooltip="Show all sub-kernels"),
         Binding("escape", "clear_filter", "Clear filter", show=False, id="list.clear_filter", tooltip="Show all again"),
-        Binding("down", "to_rows", "To the rows", show=False, id="list.rows", tooltip="From the filter to the rows"),
-    ]
+    ]  # fmt: skip
 
     class Moved(Message):
         """The cursor came to another row, or the row has new data; `current` says what it stands for."""
@@ -97,7 +102,6 @@ Unfold a row with → or a click on its arrow to see its sub-kernels.
         is_first = not self._by_id
         self._graphs = graphs
         self._by_id = {row.multi_kernel.id: row for graph in graphs for row in graph.rows}
-        self._first_of = {graph.key: graph.rows[0] for graph in graphs if graph.rows}
         self._show_rows()
         if is_first and self._shown:
             self.outline.move_to(RowKey(multi_kernel=self._shown[0].rows[0].multi_kernel.id))
@@ -137,6 +141,7 @@ Unfold a row with → or a click on its arrow to see its sub-kernels.
     def _show_rows(self) -> None:
         filtered = rows.filter_rows(self._graphs, self._query)
         self._shown = rows.sort_rows(filtered, self.order)
+        self._first_of = {graph.key: graph.rows[0] for graph in self._shown}
         self.outline.show_message(self._why_empty())
         self.outline.set_rows(outline_rows(self._shown, self._folding, self._marked))
         self.query_one("#shown", Static).update(Content(self._what_is_shown()))
@@ -168,8 +173,18 @@ Unfold a row with → or a click on its arrow to see its sub-kernels.
 
     # --- filter ---------------------------------------------------------------------------------------------
 
-    def focus_filter(self) -> None:
-        self._field.focus()
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        match action:
+            case "filter":
+                return self.outline.has_focus
+            case "to_rows":
+                return self._field.has_focus
+            case "clear_filter":
+                return self._field.has_focus or bool(self._query)
+        return bool(self._by_id)
+
+    def action_filter(self) -> None:
+        self.screen.set_focus(self._field)
 
     def on_input_changed(self, event: Input.Changed) -> None:
         event.stop()
@@ -177,19 +192,21 @@ Unfold a row with → or a click on its arrow to see its sub-kernels.
             self._filter_timer.stop()
         self._filter_timer = self.set_timer(FILTER_DELAY_S, self._apply_filter)
 
-    def on_input_submitted(self, event: Input.Submitted) -> None:
-        event.stop()
-        self.action_to_rows()
-
     def action_to_rows(self) -> None:
         self._apply_filter()
-        self.outline.focus()
+        self.screen.set_focus(self.outline)
 
     def action_clear_filter(self) -> None:
-        if self._query:
+        if self._query or self._field.value:
             self._set_query("")
             self._show_rows()
-        self.outline.focus()
+        self.screen.set_focus(self.outline)
+
+    def _leave_graph_row(self) -> None:
+        """The row that was current may be filtered away: then the first one that is left is meant, not its heading."""
+        row = self.outline.cursor_row
+        if row is not None and isinstance(row.key, RowKey) and row.key.graph in self._first_of:
+            self.outline.move_to(RowKey(multi_kernel=self._first_of[row.key.graph].multi_kernel.id))
 
     def _set_query(self, query: str) -> None:
         self._field.value = query
@@ -202,3 +219,4 @@ Unfold a row with → or a click on its arrow to see its sub-kernels.
         if self._field.value != self._query:
             self._query = self._field.value
             self._show_rows()
+            self._leave_graph_row()

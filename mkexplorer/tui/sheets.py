@@ -18,8 +18,8 @@ torch.compile makes multi-kernels when it is told to, on a GPU:
 Each reduction (softmax, layer_norm, sum, …) then becomes a multi-kernel of several sub-kernels."""
 
 ELSEWHERE = """\
-To see another place:  mkexplorer PATH     (a cache directory, a wrapper, a log, a bundle)
-To see a recorded one:  mkexplorer --sample"""
+Another place:  mkexplorer PATH   (cache directory, wrapper, log, bundle)
+A recorded one: mkexplorer --sample"""
 
 
 def empty_sheet(place: Place, wrappers: int, following: bool) -> Content:

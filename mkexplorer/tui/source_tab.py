@@ -14,9 +14,9 @@ from textual.message import Message
 from textual.reactive import reactive
 from textual.widgets import Static
 
-from mkexplorer.catalog.errors import MkexplorerError
 from mkexplorer.catalog.model import MultiKernel, SubKernel
 from mkexplorer.picks.model import recorded_pick
+from mkexplorer.report.configurations import no_source
 from mkexplorer.tui.code_tab import CodeTab
 from mkexplorer.tui.messages import EditRequested
 from mkexplorer.tui.selection import Selection
@@ -164,9 +164,7 @@ def _picked(catalog: Catalog, multi_kernel: MultiKernel) -> int | None:
 def _read_source(catalog: Catalog, multi_kernel: MultiKernel, sub_kernel: SubKernel) -> CodeDocument:
     source = catalog.source(multi_kernel, sub_kernel)
     if not source:
-        raise MkexplorerError(
-            f"the source of {sub_kernel.name} is not in this wrapper", "The wrapper only names it; see the tab Wrapper."
-        )
+        raise no_source(sub_kernel)
     lines = split_lines(source)
     decorator = next((number for number, line in enumerate(lines) if line.startswith("@")), 0)
     return CodeDocument(lines, "python", FIRST_NUMBER, key=(multi_kernel.id, sub_kernel.index), start=decorator)

@@ -22,7 +22,6 @@ class UiState:
     theme: str = "textual-dark"
     ratio: float = 0.44
     stacked_ratio: float = 0.4
-    sidebar: bool = True
     tab: str = "source"
     sort: str = ""
     follow: bool = True

@@ -37,8 +37,8 @@ class TabBar(Widget):
 
     def render_line(self, y: int) -> Strip:
         base = self.rich_style
-        number = base + self.get_component_rich_style("tab-bar--number", partial=True)
-        rule = base + self.get_component_rich_style("tab-bar--rule", partial=True)
+        number = self.get_component_rich_style("tab-bar--number")
+        rule = self.get_component_rich_style("tab-bar--rule")
         active = self.get_component_rich_style("tab-bar--active")
         segments = []
         for at, (digit, title) in enumerate(self._labels()):

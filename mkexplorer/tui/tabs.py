@@ -31,7 +31,9 @@ class TabSpec:
 
 
 TABS = (
+    TabSpec("source", "Source", "The Triton source of a sub-kernel", "mkexplorer.tui.source_tab", "SourceTab"),
     TabSpec("diff", "Diff", "Compare with the marked or another sub-kernel", "mkexplorer.tui.diff_tab", "DiffTab"),
     TabSpec("ir", "IR", "What Triton made of it: TTIR to SASS", "mkexplorer.tui.ir_tab", "IrTab"),
+    TabSpec("wrapper", "Wrapper", "The whole module that torch generated", "mkexplorer.tui.wrapper_tab", "WrapperTab"),
     TabSpec("details", "Details", "Everything known, and from where", "mkexplorer.tui.details_tab", "DetailsTab"),
 )

@@ -1,6 +1,6 @@
 """The diff's budgets, each as a ratio taken in one run: long texts against short ones, and against fixed times.
 
-    python tests/benchmarks/bench_diff.py
+    python -m tests.benchmarks.bench_diff
 
 Method. `painting` has the clock. "First lines" is the way a person goes in the app: from the moment two sub-kernels
 are to be compared (their texts are at hand) through the thread that splits, compares and measures them to the frame
@@ -20,7 +20,6 @@ from collections.abc import Callable, Iterable
 from time import perf_counter
 from typing import cast
 
-from painting import PaintClock, percentile_99, say
 from textual.app import ComposeResult
 
 from mkexplorer.analysis.diff import diff_lines, word_marks
@@ -29,6 +28,7 @@ from mkexplorer.catalog import Catalog
 from mkexplorer.catalog.model import Kind, MultiKernel, MultiKernelKind, Span, SubKernel
 from mkexplorer.tui.comparison import Subject
 from mkexplorer.tui.diff_panel import DiffPanel
+from tests.benchmarks.painting import PaintClock, percentile_99, say
 
 SHORT, LONG, HUGE = 300, 5_000, 100_000
 ROUNDS = 12

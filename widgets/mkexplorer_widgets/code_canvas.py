@@ -35,7 +35,7 @@ from mkexplorer_widgets.code_search import Matches
 from mkexplorer_widgets.idle import in_idle_slices
 
 # So many lines are measured before the first paint, the others in idle slices after it.
-_MEASURED_AT_ONCE = 500
+_MEASURED_AT_ONCE = 200
 _MEASURED_BATCH = 256
 _KEPT_STRIPS = 160  # a strip is some hundred objects, and each collection walks through them all
 
@@ -175,26 +175,33 @@ class CodeCanvas(ScrollView):
 
     async def _work(self) -> None:
         text = self._text
+        await self._painted()
+        await asyncio.to_thread(highlight.prepare, text.document.language)
+        async for has_news in in_idle_slices(self._steps(text)):
+            if has_news:
+                await self._painted()
+
+    async def _painted(self) -> None:
         painted = asyncio.Event()
         self.call_after_refresh(painted.set)
         await painted.wait()
-        await asyncio.to_thread(highlight.prepare, text.document.language)
-        async for _ in in_idle_slices(self._steps(text)):
-            pass
 
-    def _steps(self, text: ColouredText) -> Iterator[None]:
+    def _steps(self, text: ColouredText) -> Iterator[bool]:
+        """All there is to do, in steps; True after one whose outcome should be painted before anything else is done."""
         lines = text.document.lines
         while True:
             if (block := text.next_block(*self.lines_seen())) is not None:
-                yield from text.lex(block)
+                for _ in text.lex(block):
+                    yield False
                 self._refresh_lines(block * highlight.BLOCK, (block + 1) * highlight.BLOCK - 1)
+                yield True
             elif (measured := len(self._widths)) < len(lines):
                 self._widths.extend(line_widths(lines[measured : measured + _MEASURED_BATCH]))
                 if len(self._widths) == len(lines) and (self.wrap or self._widest > self.virtual_size.width):
                     self._lay_out(self.lines_seen()[0], self.scroll_offset.x)
+                yield False
             else:
                 return
-            yield
 
     def _refresh_lines(self, first: int, last: int) -> None:
         """Draw those of the lines again that are seen."""
@@ -239,22 +246,19 @@ class CodeCanvas(ScrollView):
             line = self._text.line(number)
             under = palette.cursor if number == self._cursor else palette.text
             gutter = palette.cursor_gutter if number == self._cursor else palette.gutter
-            marks = self._marks(number, line, selected, palette)
-            code = segments(line, self._piece(line, part), spans or (), palette.tokens, marks)
+            piece = self._piece(line, part)
+            marks = self._marks(number, piece, selected, palette)
+            code = segments(line, piece, spans or (), palette.tokens, marks)
             drawn = [Segment(self._gutter_text(number, part), gutter), *Segment.apply_style(code, under)]
             strip = self._strips[key] = Strip(drawn).adjust_cell_length(width, under)
         return strip
 
-    def _marks(self, number: int, line: ShownLine, selected: tuple[int, int] | None, palette: Palette) -> list[Mark]:
-        current = self._matches.current_match
-        marks = [
-            (
-                line.shown_column(match[1]),
-                line.shown_column(match[2]),
-                palette.current_match if match == current else palette.match,
-            )
-            for match in self._matches.of_line(number)
-        ]
+    def _marks(self, number: int, piece: Piece, selected: tuple[int, int] | None, palette: Palette) -> list[Mark]:
+        line, current = self._text.line(number), self._matches.current_match
+        marks: list[Mark] = []
+        for match in self._matches.between(number, line.raw_column(piece.start), line.raw_column(piece.end) + 1):
+            style = palette.current_match if match == current else palette.match
+            marks.append((line.shown_column(match[1]), line.shown_column(match[2]), style))
         if selected is not None:
             start, end = selected
             marks.append((start, len(line.text) if end < 0 else end, palette.selection))

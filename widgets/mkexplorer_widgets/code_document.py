@@ -52,7 +52,10 @@ class TextLines(Sequence[str]):
     def __init__(self, text: str) -> None:
         self._text = text.replace("\r\n", "\n") if "\r" in text else text
         self._count = self._text.count("\n") + (not self._text.endswith("\n") if text else 0)
-        self._head = tuple(self._text.split("\n", self._HEAD)[: min(self._HEAD, self._count)])
+        end = -1
+        for _ in range(min(self._HEAD, self._count)):
+            end = self._text.find("\n", end + 1)
+        self._head = tuple(self._text[: end if end >= 0 else None].split("\n")) if self._count else ()
 
     @cached_property
     def _all(self) -> tuple[str, ...]:

@@ -122,8 +122,8 @@ def segments(
         position = min(end, piece.end)
     if position < piece.end:
         styled.append((position, piece.end, None))
-    for mark in marks:
-        styled = list(_overlay(styled, mark))
+    for layer in _layers(marks):
+        styled = list(_overlay(styled, layer))
     text = line.text
     drawn = [Segment(text[start:end], style) for start, end, style in styled]
     if piece.left:
@@ -140,15 +140,30 @@ def with_offsets(line: ShownLine, piece: Piece, number: int, gutter_width: int) 
     return Strip([*([Segment(" ", at_start)] * (gutter_width + piece.left)), Segment(text, at_start)])
 
 
-def _overlay(styled: list[_Styled], mark: Mark) -> Iterator[_Styled]:
-    mark_start, mark_end, mark_style = mark
+def _layers(marks: Sequence[Mark]) -> list[list[Mark]]:
+    """The marks in runs of which each goes from left to right without overlap."""
+    layers: list[list[Mark]] = []
+    for mark in marks:
+        if not layers or mark[0] < layers[-1][-1][1]:
+            layers.append([])
+        layers[-1].append(mark)
+    return layers
+
+
+def _overlay(styled: list[_Styled], layer: list[Mark]) -> Iterator[_Styled]:
+    """Both in one pass: a line may have as many matches as characters."""
+    at = 0
     for start, end, style in styled:
-        if end <= mark_start or start >= mark_end:
-            yield start, end, style
-            continue
-        if start < mark_start:
-            yield start, mark_start, style
-        both = mark_style if style is None else style + mark_style
-        yield max(start, mark_start), min(end, mark_end), both
-        if end > mark_end:
-            yield mark_end, end, style
+        while start < end:
+            while at < len(layer) and layer[at][1] <= start:
+                at += 1
+            if at == len(layer) or layer[at][0] >= end:
+                yield start, end, style
+                break
+            mark_start, mark_end, mark_style = layer[at]
+            if start < mark_start:
+                yield start, mark_start, style
+                start = mark_start
+            stop = min(end, mark_end)
+            yield start, stop, mark_style if style is None else style + mark_style
+            start = stop

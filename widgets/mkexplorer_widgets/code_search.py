@@ -58,8 +58,12 @@ class Matches:
     def current_match(self) -> Match | None:
         return None if self.current is None else self.found[self.current]
 
-    def of_line(self, line: int) -> Sequence[Match]:
-        return self.found[bisect_left(self.found, (line,)) : bisect_left(self.found, (line + 1,))]
+    def between(self, line: int, start: int, end: int) -> Sequence[Match]:
+        """The matches of a line that overlap its columns from ``start`` up to ``end``."""
+        first = bisect_left(self.found, (line, start))
+        if first > 0 and self.found[first - 1][0] == line and self.found[first - 1][2] > start:
+            first -= 1
+        return self.found[first : bisect_left(self.found, (line, end))]
 
     def go_to_first(self, line: int) -> None:
         """Make the first match at or below a line the current one, or the first of all where there is none."""

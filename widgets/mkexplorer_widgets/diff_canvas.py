@@ -7,28 +7,25 @@ colours follow in idle slices. `DiffView` adds what a person does with it.
 from __future__ import annotations
 
 import asyncio
-from typing import Literal
 
-from rich.segment import Segment
 from textual.cache import LRUCache
 from textual.geometry import Region, Size
 from textual.scroll_view import ScrollView
+from textual.selection import Selection
 from textual.strip import Strip
 
 from mkexplorer_widgets import highlight
-from mkexplorer_widgets.code_document import CodeDocument, Piece, ShownLine
+from mkexplorer_widgets.code_document import CodeDocument
 from mkexplorer_widgets.code_paint import ColouredText
-from mkexplorer_widgets.diff_document import DiffDocument, Marks, ShownRow, ShownRows
-from mkexplorer_widgets.diff_paint import NO_LINE, RIGHT, DiffPalette, offset_strip, side_segments
+from mkexplorer_widgets.diff_document import DiffDocument, ShownRows
+from mkexplorer_widgets.diff_paint import RIGHT, DiffPalette, Geometry, Pair, RowPainter, Side, pair_of, sides
 from mkexplorer_widgets.idle import in_idle_slices
-
-Side = Literal["left", "right"]
 
 _KEPT_STRIPS = 256
 _KEPT_MARKS = 4_096
 # Words of lines that are together no longer than this are compared as they are drawn; others in idle slices.
 _SHORT_PAIR = 500
-_NO_MARKS: tuple[Marks, Marks] = ([], [])
+_NO_MARKS: Pair = ([], [])
 _NOTHING = DiffDocument(CodeDocument(()), CodeDocument(()), (), (), lambda left, right: _NO_MARKS, 0)
 
 
@@ -75,15 +72,18 @@ class DiffCanvas(ScrollView):
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002 (Textual's name)
         super().__init__(id=id, classes=classes)
         self.document = _NOTHING
-        self._texts = {"left": ColouredText(_NOTHING.left), "right": ColouredText(_NOTHING.right)}
-        self._marks: LRUCache[tuple[int, int], tuple[Marks, Marks]] = LRUCache(_KEPT_MARKS)
+        self._texts: dict[Side, ColouredText] = {
+            "left": ColouredText(_NOTHING.left),
+            "right": ColouredText(_NOTHING.right),
+        }
+        self._marks: LRUCache[tuple[int, int], Pair] = LRUCache(_KEPT_MARKS)
         self._rows = ShownRows(())
         self._is_split = True
         self._cursor = 0
         self._selection_side: Side = "left"
         self._palette: DiffPalette | None = None
         self._strips: LRUCache[tuple[object, ...], Strip] = LRUCache(_KEPT_STRIPS)
-        self._is_painting = False
+        self._painter: RowPainter | None = None
         self._is_finishing = False
         self._prepared: set[str] = set()
 
@@ -94,21 +94,9 @@ class DiffCanvas(ScrollView):
         return max(1, self.scrollable_content_region.height)
 
     @property
-    def gutter_width(self) -> int:
-        """Before the text of each side: blank, line number (both of them in one column), blank, sign, blank."""
-        numbers = 1 if self._is_split else 2
-        return numbers * (self.document.number_width + 1) + 3
-
-    def _side_width(self, side: Side) -> int:
-        """The cells of a side, its gutter included."""
+    def geometry(self) -> Geometry:
         width = self.scrollable_content_region.width
-        if not self._is_split:
-            return width
-        left = (width - 1) // 2
-        return left if side == "left" else max(0, width - 1 - left)
-
-    def _text_width(self, side: Side) -> int:
-        return max(1, self._side_width(side) - self.gutter_width)
+        return Geometry(self._is_split, width, self.document.number_width, self.scroll_offset.x)
 
     def rows_seen(self) -> range:
         """The rows on screen."""
@@ -124,8 +112,9 @@ class DiffCanvas(ScrollView):
         """Draw these rows, with row ``top`` and cell ``left`` in the corner."""
         self._rows = rows
         self._strips.clear()
-        beyond = max(0, self.document.widest - self._text_width("left"))
-        self.virtual_size = Size(self.scrollable_content_region.width + beyond, rows.count)
+        geometry = self.geometry
+        beyond = max(0, self.document.widest - geometry.text("left"))
+        self.virtual_size = Size(geometry.width + beyond, rows.count)
         self.scroll_to(left, top, animate=False, immediate=True)
         self.refresh()
         self._finish_soon()
@@ -173,7 +162,7 @@ class DiffCanvas(ScrollView):
 
     def _missing_marks(self) -> list[tuple[int, int]]:
         """The pairs of long changed lines that are seen and not compared word by word yet."""
-        seen = (_pair(self._rows.at(row)) for row in self.rows_seen())
+        seen = (pair_of(self._rows.at(row)) for row in self.rows_seen())
         return [pair for pair in seen if pair is not None and pair not in self._marks and not self._is_short(*pair)]
 
     def _find_marks(self, left: int, right: int) -> None:
@@ -206,74 +195,44 @@ class DiffCanvas(ScrollView):
     # ---------------------------------------------------------------------------------------------------- painting
 
     def render_lines(self, crop: Region) -> list[Strip]:
-        self._is_painting = True
+        self._painter = self._new_painter()
         try:
             return super().render_lines(crop)
         finally:
-            self._is_painting = False
+            self._painter = None
+
+    def _new_painter(self) -> RowPainter:
+        palette = self._palette = self._palette or DiffPalette.of_view(self)
+        return RowPainter(self.document, self._texts, palette, self.geometry)
 
     def render_line(self, y: int) -> Strip:
         row = self.scroll_offset.y + y
-        if self._is_painting:
-            return self._row_strip(row)
+        if self._painter is not None:
+            return self._row_strip(row, self._painter)
         # The mouse asks what is under it. Only this answer carries offsets: they would make painting twice as slow.
-        return self._row_offsets(row)
+        if row >= self._rows.count:
+            return Strip([])
+        return self._new_painter().offsets(self._rows.at(row), row)
 
-    def _row_strip(self, shown: int) -> Strip:
-        palette = self._palette = self._palette or DiffPalette.of_view(self)
-        width = self.scrollable_content_region.width
+    def _row_strip(self, shown: int, painter: RowPainter) -> Strip:
+        geometry = painter.geometry
         if shown >= self._rows.count:
-            return Strip.blank(width, palette.text)
+            return Strip.blank(geometry.width, painter.palette.text)
         row = self._rows.at(shown)
         on = shown == self._cursor
         if row.kind == "fold":
-            text = f"⋯ {row.hidden:,} equal lines ⋯"
-            return Strip([Segment(f"{text:^{width}}"[:width], palette.fold[on])], width)
-        sides = self._sides(row)
-        selected = {side: self._selected_columns(shown, side) for side, _ in sides}
-        coloured = [line is not None and self._texts[side].spans(line) is not None for side, line in sides]
-        pair = _pair(row)
+            return painter.fold(row, on)
+        lines = sides(row, self._is_split)
+        coloured = [line is not None and self._texts[side].spans(line) is not None for side, line in lines]
+        selection = self.text_selection
+        selected = [selection and self._selected_columns(selection, shown, side) for side, _ in lines]
+        pair = pair_of(row)
         if pair is not None and pair not in self._marks and self._is_short(*pair):
             self._find_marks(*pair)
-        marked = pair is not None and pair in self._marks
-        key = (shown, width, self.scroll_offset.x, on, *coloured, *selected.values(), marked)
+        marks = self._marks.get(pair) if pair is not None else None
+        key = (shown, geometry, on, *coloured, *selected, marks is None)
         if (strip := self._strips.get(key)) is None:
-            drawn: list[Segment] = []
-            for side, line in sides:
-                if drawn:
-                    drawn.append(Segment("│", palette.divider))
-                drawn += self._side(row, side, line, palette, on, selected[side])
-            strip = self._strips[key] = Strip(drawn).adjust_cell_length(width, palette.text)
-        return strip
-
-    def _sides(self, row: ShownRow) -> list[tuple[Side, int | None]]:
-        """The lines that a row shows, from left to right."""
-        if self._is_split:
-            return [("left", row.left), ("right", row.right)]
-        return [("left", row.left)] if row.left is not None else [("right", row.right)]
-
-    def _side(
-        self,
-        row: ShownRow,
-        side: Side,
-        line: int | None,
-        palette: DiffPalette,
-        on: bool,
-        selected: tuple[int, int] | None,
-    ) -> Strip:
-        width = self._side_width(side)
-        if line is None:
-            return Strip([Segment(NO_LINE * width, palette.empty)], width)
-        paint = palette.lines[_line_kind(row, side), on]
-        text = self._texts[side]
-        shown = text.line(line)
-        marks = self._marks.get(_pair(row) or (-1, -1), _NO_MARKS)[side == "right"]
-        piece = self._piece(side, shown)
-        code = side_segments(shown, piece, text.spans(line) or (), marks, paint, palette, selected)
-        gutter = Segment(f"{self._numbers(row, side, line)} {paint.sign} ", paint.gutter)
-        strip = Strip([gutter, *code]).adjust_cell_length(width, paint.text)
-        if marks and marks[-1][1] > piece.end:  # words that differ stand beyond the right edge
-            strip = Strip([*strip.crop(0, width - 1), Segment("›", paint.text + paint.words)], width)
+            strip = self._strips[key] = painter.row(row, on, marks or _NO_MARKS, selected)
         return strip
 
     def _marked_cells(self, shown: int) -> list[int]:
@@ -281,47 +240,18 @@ class DiffCanvas(ScrollView):
         if shown >= self._rows.count:
             return []
         row = self._rows.at(shown)
-        marks = self._marks.get(_pair(row) or (-1, -1), _NO_MARKS)
+        pair = pair_of(row)
+        marks = self._marks.get(pair, _NO_MARKS) if pair is not None else _NO_MARKS
         return [
             self._texts[side].line(line).cell(start)
-            for side, line in self._sides(row)
+            for side, line in sides(row, self._is_split)
             if line is not None
             for start, _ in marks[side == "right"]
         ]
 
-    def _numbers(self, row: ShownRow, side: Side, line: int) -> str:
-        width, document = self.document.number_width + 1, self.document
-        if self._is_split:
-            return f"{document.left_number(line) if side == 'left' else document.right_number(line):>{width}}"
-        left = "" if row.left is None else document.left_number(row.left)
-        right = "" if row.right is None else document.right_number(row.right)
-        return f"{left:>{width}}{right:>{width}}"
-
-    def _piece(self, side: Side, line: ShownLine) -> Piece:
-        left = self.scroll_offset.x
-        return line.piece(left, left + self._text_width(side))
-
-    # --------------------------------------------------------------------------------------------------- selection
-
-    def _row_offsets(self, shown: int) -> Strip:
-        """The cells of a row, each telling the mouse which column it is of, on which side."""
-        if shown >= self._rows.count:
-            return Strip([])
-        row = self._rows.at(shown)
-        strips = []
-        for side, line in self._sides(row):
-            number = None if row.kind == "fold" else line
-            text = None if number is None else self._texts[side].line(number)
-            piece = Piece(0, 0, 0, 0) if text is None else self._piece(side, text)
-            base = RIGHT if side == "right" and self._is_split else 0
-            width = self._side_width(side) + (side == "left" and self._is_split)  # the divider goes with the left side
-            strips.append(offset_strip(text, piece, shown, base, self.gutter_width, width))
-        return Strip.join(strips)
-
-    def _selected_columns(self, shown: int, side: Side) -> tuple[int, int] | None:
+    def _selected_columns(self, selection: Selection, shown: int, side: Side) -> tuple[int, int] | None:
         """Which shown columns of a row are selected: those of the side on which the mouse went down."""
-        selection = self.text_selection
-        if selection is None or (self._is_split and side != self._selection_side):
+        if self._is_split and side != self._selection_side:
             return None
         start, end = selection
         if (start is not None and shown < start.y) or (end is not None and shown > end.y):
@@ -335,18 +265,3 @@ class DiffCanvas(ScrollView):
         if not self._is_split or self._selection_side == "left":
             return min(x, RIGHT)
         return max(0, x - RIGHT)
-
-
-def _pair(row: ShownRow) -> tuple[int, int] | None:
-    """The line and what became of it, if that is what a row shows (or half of it)."""
-    left = row.partner if row.left is None else row.left
-    right = row.partner if row.right is None else row.right
-    if row.kind not in ("change", "delete", "insert") or left is None or right is None:
-        return None
-    return left, right
-
-
-def _line_kind(row: ShownRow, side: Side) -> str:
-    if row.kind == "equal":
-        return "equal"
-    return "delete" if side == "left" else "insert"

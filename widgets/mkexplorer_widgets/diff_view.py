@@ -24,6 +24,7 @@ from textual.selection import Selection
 from mkexplorer_widgets.code_document import ShownLine
 from mkexplorer_widgets.diff_canvas import DiffCanvas
 from mkexplorer_widgets.diff_document import DiffDocument, ShownRows
+from mkexplorer_widgets.diff_paint import sides
 
 LayoutMode = Literal["auto", "split", "unified"]
 LAYOUT_MODES: tuple[LayoutMode, ...] = ("auto", "split", "unified")
@@ -32,6 +33,8 @@ SPLIT_FROM = 100
 """The width in cells from which ``auto`` puts the texts side by side."""
 
 _SIDEWAYS = 8
+# So many rows are seen above the first change when a document is shown: its context and the fold before that.
+_ABOVE = 4
 _KEPT_POSITIONS = 256
 
 
@@ -114,8 +117,7 @@ class DiffView(DiffCanvas, can_focus=True):
         rows = self._fresh_rows()
         if known is None or known.is_split != self._is_split:
             first_change = next((rows.first_shown(index) for index in rows.hunk_starts()), 0)
-            self._show_rows(rows, first_change, 0, 0)
-            self._reveal(first_change)
+            self._show_rows(rows, first_change, max(0, first_change - _ABOVE), 0)
         else:
             opened = known.opened & frozenset(rows.folds())
             self._show_rows(ShownRows(rows.rows, opened), known.cursor, known.top, known.left)
@@ -213,7 +215,7 @@ class DiffView(DiffCanvas, can_focus=True):
 
     def action_word(self, by: int) -> None:
         """Scroll sideways to the next words of the cursor's row that differ and are out of sight, or back."""
-        left, width = self.scroll_offset.x, self._text_width("left")
+        left, width = self.scroll_offset.x, self.geometry.text("left")
         cells = sorted(cell for cell in self._marked_cells(self._cursor) if not left <= cell < left + width)
         beyond = [cell for cell in cells if (cell - left) * by > 0]
         if beyond:
@@ -275,7 +277,7 @@ class DiffView(DiffCanvas, can_focus=True):
     def on_mouse_down(self, event: events.MouseDown) -> None:
         place = event.get_content_offset(self)
         if place is not None:
-            self._selection_side = "left" if place.x <= self._side_width("left") else "right"
+            self._selection_side = "left" if place.x <= self.geometry.side("left") else "right"
 
     def _clear_selection(self) -> None:
         """Its rows are about to be others."""
@@ -289,18 +291,18 @@ class DiffView(DiffCanvas, can_focus=True):
             return None
         first = 0 if selection.start is None else min(selection.start.y, last)
         last = last if selection.end is None else min(selection.end.y, last)
-        parts = [part for row in range(first, last + 1) for part in self._selected_parts(row)]
+        parts = [part for row in range(first, last + 1) for part in self._selected_parts(selection, row)]
         return "\n".join(parts), "\n"
 
-    def _selected_parts(self, shown: int) -> list[str]:
+    def _selected_parts(self, selection: Selection, shown: int) -> list[str]:
         row = self._rows.at(shown)
         side = self._selection_side if self._is_split else "left"
         if row.kind == "fold":
             first = row.left if side == "left" else row.right
             assert first is not None
             return list(self._texts[side].document.lines[first : first + row.hidden])
-        for side, line in self._sides(row):
-            if line is not None and (columns := self._selected_columns(shown, side)) is not None:
+        for side, line in sides(row, self._is_split):
+            if line is not None and (columns := self._selected_columns(selection, shown, side)) is not None:
                 text = self._texts[side].line(line)
                 return [text.raw[_raw_column(text, columns[0]) : _raw_column(text, columns[1])]]
         return []

@@ -1,0 +1,70 @@
+"""Pictures of the app on the sample, at three sizes. Each was looked at before it was kept.
+
+After a wanted change: ``pytest tests/test_snapshots.py --snapshot-update``, then look at every picture again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+from textual.pilot import Pilot
+
+from mkexplorer.catalog import Catalog
+from mkexplorer.tui.explorer_app import ExplorerApp
+from mkexplorer.tui.state import UiState
+from tests.explorer_pilot import Session, opener_of
+
+SnapCompare = Callable[..., bool]
+
+
+def app_on(catalog: Catalog, tab: str) -> ExplorerApp:
+    return ExplorerApp(opener_of(catalog), "the sample", UiState(tab=tab, follow=False))
+
+
+def after(*keys: str, shows: str) -> Callable[[Pilot[None]], Awaitable[None]]:
+    """Press ``keys`` one by one, then wait until the picture stands still with ``shows`` in it."""
+
+    async def run(pilot: Pilot[Any]) -> None:
+        assert isinstance(pilot.app, ExplorerApp)
+        session = Session(pilot.app, pilot)
+        await session.shows("layer_norm" if pilot.app.size.height > 24 else "softmax")
+        for key in keys:
+            await session.press(key)
+        await session.shows(shows)
+        await pilot.app.workers.wait_for_complete()
+        await session.shows("? Help")
+        await still(session)
+
+    return run
+
+
+async def still(session: Session) -> None:
+    """Wait until nothing has changed for a while: colours come after the text."""
+    before, unchanged = "", 0
+    while unchanged < 5:
+        await session.pilot.pause(0.05)
+        now = session.app.export_screenshot(simplify=True)
+        unchanged = unchanged + 1 if now == before else 0
+        before = now
+
+
+LAYER_NORM = ("slash", *"layer 4096x4096", "enter", "right", "down")
+
+
+def test_80x24_list_and_source(sample: Catalog, snap_compare: SnapCompare) -> None:
+    app = app_on(sample, "source")
+    assert snap_compare(app, terminal_size=(80, 24), run_before=after(shows="persistent_reduction("))
+
+
+@pytest.mark.parametrize("tab", ["source", "diff", "ir"])
+def test_120x40(sample: Catalog, snap_compare: SnapCompare, tab: str) -> None:
+    shows = {"source": "def triton_red", "diff": "+ 1 persistent", "ir": "module {"}[tab]
+    run = after(*LAYER_NORM, "escape", shows=shows)
+    assert snap_compare(app_on(sample, tab), terminal_size=(120, 40), run_before=run)
+
+
+def test_200x60_side_by_side_details(sample: Catalog, snap_compare: SnapCompare) -> None:
+    run = after(*LAYER_NORM, "escape", shows="The same in all of them")
+    assert snap_compare(app_on(sample, "details"), terminal_size=(200, 60), run_before=run)
