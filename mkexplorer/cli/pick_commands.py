@@ -15,17 +15,18 @@ from mkexplorer.cli.parser import Given
 from mkexplorer.cli.targets import find_target, sub_kernel_named
 from mkexplorer.cli.terminal import agreed, look_of, put, put_json, tell
 from mkexplorer.picks import plans
-from mkexplorer.picks.book import PickBook, environment_of, machine_of
+from mkexplorer.picks.book import environment_of, machine_of
 from mkexplorer.picks.changes import full_id
 from mkexplorer.picks.content import contents_of
 from mkexplorer.picks.files import read_histories
 from mkexplorer.picks.interpreter import Interpreter
 from mkexplorer.picks.model import Action, Held, PickFile, Who
+from mkexplorer.picks.orphans import find_leftovers
 from mkexplorer.picks.plans import Outcome, Plan
 from mkexplorer.picks.travel import Matches, match_picks, read_picks, travelling_pick, write_picks
 from mkexplorer.picks.writing import Occasion
 from mkexplorer.report import as_text, picks_json, titles
-from mkexplorer.report.changes import ChangeRow, Namer, change_rows, effect, heading, history_rows
+from mkexplorer.report.changes import ChangeRow, Namer, change_rows, effect, heading, history_rows, shared_notes
 
 _DONE, _NOTHING, _CANNOT = 0, 1, 2
 
@@ -39,34 +40,40 @@ def _pin(given: Given, catalog: Catalog) -> int:
     chosen = chosen or sub_kernel_named(multi_kernel, given.wanted)
     book = read_book(given, catalog)
     plan = plans.pins(book, [(multi_kernel, chosen.index)], given.why)
+    tell(shared_notes(book, plan.changes))
     return _Change(given, catalog, plan).run(f"{multi_kernel.id}: sub-kernel {chosen.index} is pinned already.")
 
 
 def _clear(given: Given, catalog: Catalog) -> int:
+    if given.which == "leftovers":
+        return _clear_leftovers(given, catalog)
     chosen = [catalog.find(text) for text in given.targets]
     book = read_book(given, catalog)
-    if given.which == "leftovers":
-        return _clear_leftovers(given, book)
     every = {"all": plans.clears_of_all, "invalid": plans.clears_of_invalid, "orphans": plans.clears_of_orphans}
-    plan = every[given.which](book, given.why) if given.which else plans.clears(book, chosen, given.why)
+    if given.which:
+        plan = every[given.which](book, given.why)
+    else:
+        plan = plans.clears(book, chosen, given.why)
+        tell(shared_notes(book, plan.changes))
     return _Change(given, catalog, plan).run("There is nothing to clear.")
 
 
-def _clear_leftovers(given: Given, book: PickBook) -> int:
-    if not book.leftovers:
+def _clear_leftovers(given: Given, catalog: Catalog) -> int:
+    leftovers = find_leftovers(catalog.store)
+    would = f"remove what was left beside {len(leftovers)} {'pick' if len(leftovers) == 1 else 'picks'}"
+    if leftovers and not (given.yes or given.dry_run) and not agreed(f"{would.capitalize()}?"):
+        return _declined()
+    done = [] if given.dry_run else list(plans.remove_leftovers(catalog.store, leftovers))
+    if given.json:
+        put_json(picks_json.removed(catalog.place.path, given.dry_run, done))
+    elif leftovers and given.dry_run:
+        put([f"would {would}"])
+    else:
+        put(f"{as_text.one_line(path)}: what was left beside it is gone" for path, error in done if not error)
+    tell(_sentence(error) for _, error in done if error)
+    if not leftovers:
         tell(["There is nothing to clear."])
         return _NOTHING
-    if given.dry_run:
-        put(f"would remove what a killed mkexplorer left beside {as_text.one_line(path)}" for path in book.leftovers)
-        return _DONE
-    if not given.yes and not agreed(f"Remove {len(book.leftovers)} temporary files of mkexplorer?"):
-        return _declined()
-    done = list(plans.remove_leftovers(book))
-    tell(_sentence(error) for _, error in done if error)
-    if given.json:
-        put_json(picks_json.removed(book.catalog.place.path, done))
-    else:
-        put(f"{as_text.one_line(path)}: removed what was left beside it" for path, error in done if not error)
     return _CANNOT if any(error for _, error in done) else _DONE
 
 
@@ -193,7 +200,7 @@ class _Change:
         if self.given.json:
             put_json(picks_json.changed(self.catalog.place.path, namer, self.plan, outcomes, unmatched))
         elif outcomes is None:
-            put(f"would {as_text.change(row, look)}" for row in self._rows())
+            put(f"would {row.change.action.value} {as_text.change(row, look)}" for row in self._rows())
         else:
             done = [each for each in outcomes if each.error is None]
             put(as_text.change(row, look) for row in _made(namer, done))

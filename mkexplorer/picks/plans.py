@@ -9,7 +9,7 @@ from typing import TypeVar
 from mkexplorer.catalog import Catalog
 from mkexplorer.catalog.errors import MkexplorerError
 from mkexplorer.catalog.model import MultiKernel
-from mkexplorer.catalog.store import FolderStore
+from mkexplorer.catalog.store import FolderStore, Store
 
 from .book import PickBook
 from .changes import PickChange, full_id, last_batch, one_per_file, plan_clear, plan_pin, plan_undo
@@ -75,12 +75,11 @@ def carry_out(catalog: Catalog, changes: Sequence[PickChange], occasion: Occasio
         yield Outcome(change, now, error)
 
 
-def remove_leftovers(book: PickBook) -> Iterator[tuple[str, MkexplorerError | None]]:
-    """Removes what killed writers left, each told by the path of its pick file; a bundle has none."""
-    store = book.catalog.store
+def remove_leftovers(store: Store, paths: Iterable[str]) -> Iterator[tuple[str, MkexplorerError | None]]:
+    """Removes what killed writers left beside the pick files at ``paths``, each told with what kept it from that."""
     if not isinstance(store, FolderStore):
         return
-    for path in book.leftovers:
+    for path in paths:
         try:
             remove_leftover(store, path)
         except MkexplorerError as error:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from mkexplorer.catalog import Catalog
 from mkexplorer.catalog.model import MultiKernel
+from mkexplorer.picks.book import PickBook
 from mkexplorer.picks.changes import PickChange, full_id
 from mkexplorer.picks.model import Action, Entry, Held, PickFile, Who
 from mkexplorer.report import titles
@@ -105,6 +106,14 @@ def heading(changes: Iterable[PickChange]) -> str:
 def effect(changes: Iterable[PickChange]) -> str:
     """What a plan means for programs, in a sentence."""
     return _EFFECTS.get(next(iter(changes)).action, "")
+
+
+def shared_notes(book: PickBook, changes: Iterable[PickChange]) -> Iterator[str]:
+    """Which changes are of more than one multi-kernel."""
+    for change in changes:
+        owners = [each.id for each in book.owners(change.path)]
+        if len(owners) > 1:
+            yield f"{', '.join(owners)} are of the same kernels and share one pick: it changes for all of them."
 
 
 def history_rows(namer: Namer, files: Iterable[PickFile]) -> tuple[HistoryRow, ...]:

@@ -93,8 +93,10 @@ def _cache(patient: Patient) -> Iterator[Finding]:
         return
     catalog, owner = patient.book.catalog, patient.owner
     count = len(catalog.multi_kernels)
-    what = f"{count} multi-kernels in {len(catalog.wrappers)} wrappers" if count else "no multi-kernels"
-    yield Finding(Level.OK, f"{catalog.place.path} ({catalog.place.kind.value}): {what}")
+    held = f"{_counted(count, 'multi-kernel')} in {_counted(len(catalog.wrappers), 'wrapper')}"
+    yield Finding(
+        Level.OK, f"{catalog.place.path} ({catalog.place.kind.value}): {held if count else 'no multi-kernels'}"
+    )
     if owner is not None and not owner.is_me:
         advice = f"Run mkexplorer as {owner.name} to change them."
         yield Finding(Level.WARNING, f"it belongs to {owner.name}: its picks cannot be changed from here", advice)
@@ -103,7 +105,7 @@ def _cache(patient: Patient) -> Iterator[Finding]:
     yield from _writers(catalog, patient.identity)
     if catalog.diagnostics:
         details = tuple(f"{each.path}: {each.message}" for each in catalog.diagnostics)
-        what = f"{len(details)} of its files could not be used wholly"
+        what = f"{_counted(len(details), 'thing')} in it could not be used"
         yield Finding(Level.WARNING, what, "`mkexplorer list` says what to do about each.", _some(details))
 
 
@@ -130,14 +132,16 @@ def _picks(book: PickBook) -> Iterator[Finding]:
     counts = Counter(record.pick.state for _, record in named)
     yield Finding(Level.OK, ", ".join(f"{counts[state]} {state.value}" for state in PickState if counts[state]))
     if invalid := [f"{name}: {record.pick.reason}" for name, record in named if record.pick.state is PickState.INVALID]:
-        what = f"{len(invalid)} invalid {_picks_noun(len(invalid))}: programs that load them end"
+        what = f"{_counted(len(invalid), 'invalid pick')}: programs that load {_them(len(invalid))} end"
         yield Finding(Level.PROBLEM, what, f"mkexplorer clear --invalid{where}", _some(invalid))
     unknown = Counter(record.pick.reason for _, record in named if record.pick.state is PickState.UNKNOWN)
     for reason, count in unknown.items():
-        yield Finding(Level.WARNING, f"{count} {_picks_noun(count)} not known: {reason}")
+        yield Finding(Level.WARNING, f"{count} {'pick is' if count == 1 else 'picks are'} not known: {reason}")
     damaged = [f"{name}: {problem}" for name, record in named for problem in record.file.history.problems]
     if damaged:
-        yield Finding(Level.WARNING, f"{len(damaged)} entries of histories cannot be read", "", _some(damaged))
+        yield Finding(
+            Level.WARNING, f"{_counted(len(damaged), 'line')} of histories cannot be read", "", _some(damaged)
+        )
     if catalog.place.kind is PlaceKind.CACHE:
         yield from _stray_files(book, where)
 
@@ -145,9 +149,11 @@ def _picks(book: PickBook) -> Iterator[Finding]:
 def _stray_files(book: PickBook, where: str) -> Iterator[Finding]:
     obstacles = {record.file.obstacle for record in book.records.values() if record.file.path and record.file.obstacle}
     if obstacles:
-        yield Finding(Level.WARNING, f"{len(obstacles)} picks cannot be changed", "", _some(sorted(obstacles)))
+        yield Finding(
+            Level.WARNING, f"{_counted(len(obstacles), 'pick')} cannot be changed", "", _some(sorted(obstacles))
+        )
     if leftovers := book.leftovers:
-        what = f"{len(leftovers)} temporary files of a mkexplorer that was killed"
+        what = f"{_counted(len(leftovers), 'temporary file')} of a mkexplorer that was killed"
         yield Finding(Level.WARNING, what, f"mkexplorer clear --leftovers{where}", _some(leftovers))
     try:
         orphans = [each.path for each in book.orphans()]
@@ -155,7 +161,8 @@ def _stray_files(book: PickBook, where: str) -> Iterator[Finding]:
         yield Finding(Level.OK, error.message)
         return
     if orphans:
-        what = f"{len(orphans)} pick files belong to no multi-kernel of this cache"
+        belong = "belongs" if len(orphans) == 1 else "belong"
+        what = f"{_counted(len(orphans), 'pick file')} {belong} to no multi-kernel of this cache"
         yield Finding(Level.WARNING, what, f"mkexplorer clear --orphans{where}", _some(orphans))
 
 
@@ -183,8 +190,12 @@ def _some(details: Iterable[str]) -> tuple[str, ...]:
     return (*shown[:_DETAILS], f"… and {more} more") if more > 0 else shown
 
 
-def _picks_noun(count: int) -> str:
-    return "pick" if count == 1 else "picks"
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def _them(count: int) -> str:
+    return "it" if count == 1 else "them"
 
 
 def _command(advice: str) -> str:

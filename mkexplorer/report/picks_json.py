@@ -71,12 +71,12 @@ def changed(
     }
 
 
-def removed(place: str, leftovers: Iterable[tuple[str, MkexplorerError | None]]) -> dict[str, Json]:
-    found = list(leftovers)
+def removed(place: str, dry_run: bool, found: Sequence[tuple[str, MkexplorerError | None]]) -> dict[str, Json]:
+    """``found`` are leftovers, each with what kept it from being removed."""
     return {
         "schema": "mkexplorer.changes/1",
         "place": place,
-        "dry_run": False,
+        "dry_run": dry_run,
         "changes": [],
         "refused": [_error(error) for _, error in found if error],
         "unmatched": [],
