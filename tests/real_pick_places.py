@@ -1,7 +1,8 @@
 """Asks the installed torch itself where it keeps picks, by running wrappers as it runs them, without a GPU.
 
-Run as a program, because it replaces parts of torch: ``python -m tests.real_pick_places FOLDER`` prints the path of the
-pick file, relative to the cache, for each wrapper in FOLDER and each multi-kernel in it, as JSON. Needs no mkexplorer.
+Run as a program, because it replaces parts of torch: ``python -m tests.real_pick_places FOLDER`` prints as JSON, for
+each wrapper in FOLDER, the paths of its multi-kernels' picks relative to the cache, in the order of their definitions.
+It needs no mkexplorer.
 """
 
 from __future__ import annotations
@@ -32,11 +33,19 @@ def main(folder: Path) -> None:
     import torch._inductor.runtime.triton_helpers as helpers
 
     helpers.set_driver_to_gpu = lambda *_: None
-    found: dict[str, dict[str, Any]] = {}
+    made: list[Any] = []
+    construct = MultiKernelCall.__init__
+
+    def note(self: Any, *arguments: Any, **keywords: Any) -> None:
+        construct(self, *arguments, **keywords)
+        made.append(self)
+
+    MultiKernelCall.__init__ = note
+    found: dict[str, list[str]] = {}
     for path in sorted(folder.glob("*.py")):
-        module = PyCodeCache.load(path.read_text())
-        calls = {name: value for name, value in vars(module).items() if isinstance(value, MultiKernelCall)}
-        found[path.name] = {name: os.path.relpath(call.cache_file_path(), cache) for name, call in calls.items()}
+        made.clear()
+        PyCodeCache.load(path.read_text())
+        found[path.name] = [os.path.relpath(call.cache_file_path(), cache) for call in made]
     print(json.dumps(found))
 
 

@@ -141,9 +141,9 @@ class TestAgainstTorch:
 
         found = paths(catalog, interpreter)
 
-        expected = {each.id: truth[keys[each.wrapper_key]][each.name] for each in catalog.multi_kernels}
-        assert len(expected) >= 6
-        assert found == expected
+        assert len(found) >= len(keys) >= 6
+        for wrapper in catalog.wrappers:
+            assert [found[each.id] for each in wrapper.multi_kernels] == truth[keys[wrapper.key]]
 
     def test_the_cache_is_left_as_it_was(self, few: Path, interpreter: Interpreter) -> None:
         before = {path: path.stat().st_mtime_ns for path in few.rglob("*")}

@@ -12,6 +12,8 @@ from mkexplorer.catalog.model import MultiKernel
 
 from .interpreter import KernelFile
 
+# The kernel itself; functions that it calls (for a scan, say) are jitted too and stand above it.
+_HEURISTICS = re.compile(r"^@triton_heuristics\.", re.MULTILINE)
 _FUNCTION = re.compile(r"^@triton\.jit\s*\ndef (\w+)\(", re.MULTILINE)
 
 
@@ -49,9 +51,10 @@ class KernelFiles:
         source = literal_source(self._text[kernel.source_start : kernel.source_end])
         key = code_hash(source)
         text = self._kept(f"{key[1:3]}/{key}.py") or source
-        function = _FUNCTION.search(text)
+        decorator = _HEURISTICS.search(text)
+        function = decorator and _FUNCTION.search(text, decorator.end())
         if not function:
-            raise MkexplorerError(f"the source of {name} has no Triton function", "compile the program again")
+            raise MkexplorerError(f"the source of {name} has no kernel of torch's", "compile the program again")
         return KernelFile(key, function[1], text)
 
     def _kept(self, path: str) -> str:

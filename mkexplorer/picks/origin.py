@@ -50,8 +50,9 @@ class CacheFiles:
         return {config.triton_version for config in configs if config.triton_version}
 
     def is_tuned(self, multi_kernel: MultiKernel) -> bool:
-        """Whether any torch has left the winner among the configurations of one of its sub-kernels."""
-        return any(self._artifacts.best_config_paths(sub_kernel) for sub_kernel in multi_kernel.sub_kernels)
+        """Whether any torch has left the winner among several configurations of one of its sub-kernels."""
+        every = (self._artifacts.configs(sub_kernel) for sub_kernel in multi_kernel.sub_kernels)
+        return any(len(configs) > 1 and any(config.won for config in configs) for configs in every)
 
     def is_tuned_as(self, multi_kernel: MultiKernel, computed: Computed) -> bool:
         """Whether that torch has, which computed its names for such files."""
