@@ -5,13 +5,17 @@ from __future__ import annotations
 import os
 import re
 import subprocess
+import time
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from mkexplorer.picks.changes import plan_pin
 from mkexplorer.picks.files import read_pick_file
 from mkexplorer.picks.model import Measured, Who
+from mkexplorer.picks.worker_process import WorkerProcess
 from mkexplorer.picks.writing import LEFTOVER, Occasion, apply_change
 from tests.builders import timing
 from tests.command_line import Done, Run, runner, runner_at_terminal
@@ -163,11 +167,13 @@ class TestPython:
         assert states(run, "--place", str(new.root), "--python", python) == [("none", None)] * 4
 
     def test_progress_is_shown_at_a_terminal_and_goes_again(
-        self, at_terminal: Run, run: Run, new: PlayedCache, tmp_path: Path
+        self, at_terminal: Run, run: Run, new: PlayedCache, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         arguments = ("list", str(new.root), "--python", played_python(tmp_path / "python"))
+        monkeypatch.setattr("mkexplorer.cli.terminal.PATIENCE_S", 0.0)
+        monkeypatch.setattr("mkexplorer.picks.interpreter.WorkerProcess", Slow)
         done = at_terminal(*arguments)
-        assert "\rFinding the picks: starting " in done.err
+        assert "\rFinding the picks: " in done.err
         assert done.err.endswith("\r\x1b[K")
         assert run(*arguments).err == ""
 
@@ -360,6 +366,11 @@ class TestClear:
         assert path.read_bytes() == b"1"
         assert run("clear", "--leftovers", "--yes").code == 1
 
+    def test_many_that_cannot_be_cleared_are_counted(self, run: Run) -> None:
+        done = run("clear", "--all", "--yes", "--sample")
+        assert (done.code, done.out, len(done.err.splitlines())) == (2, "", 6)
+        assert done.err.endswith("… and 36 more that cannot be changed\n")
+
     def test_one_that_cannot_be_cleared_stops_no_other(self, run: Run, cache: PlayedCache) -> None:
         cache.pick_file(0).mkdir(parents=True)
         other = cache.write_pick(1, b"1")
@@ -495,6 +506,12 @@ class TestTravel:
         assert (done.code, done.out) == (2, "")
         assert f"{path}" in done.err
         assert said in done.err
+
+
+class Slow(WorkerProcess):
+    def ask(self, request: Mapping[str, object], patience_s: float) -> dict[str, Any]:
+        time.sleep(0.05)
+        return super().ask(request, patience_s)
 
 
 def test_completion_knows_the_verbs_of_picks(run: Run) -> None:

@@ -28,7 +28,8 @@ def test_list_pin_and_list_again(run: Run, fresh_wrappers: Path, tmp_path: Path)
 
     first = found[0]
     assert run("pin", first["id"], "persistent", "--place", str(cache)).code == 0
-    assert (cache / first["pick"]["path"]).read_text() in ("0", "1")
+    persistent = next(sub["index"] for sub in first["sub_kernels"] if sub["kind"] == "persistent")
+    assert (cache / first["pick"]["path"]).read_text() == str(persistent)
     again = run("list", str(cache), "--json", "--no-python").json["multi_kernels"]
     assert [each["pick"]["state"] for each in again] == ["pinned", *["none"] * (len(found) - 1)]
     assert [sub["kind"] for sub in again[0]["sub_kernels"] if sub["picked"]] == ["persistent"]

@@ -20,15 +20,16 @@ from mkexplorer.picks.changes import full_id
 from mkexplorer.picks.content import contents_of
 from mkexplorer.picks.files import read_histories
 from mkexplorer.picks.interpreter import Interpreter
-from mkexplorer.picks.model import Action, Held, PickFile, Who
+from mkexplorer.picks.model import Action, Held, PickFile, PickState, Who
 from mkexplorer.picks.orphans import find_leftovers
 from mkexplorer.picks.plans import Outcome, Plan
 from mkexplorer.picks.travel import Matches, match_picks, read_picks, travelling_pick, write_picks
 from mkexplorer.picks.writing import Occasion
-from mkexplorer.report import as_text, picks_json, titles
+from mkexplorer.report import as_text, picks_json, rows, titles
 from mkexplorer.report.changes import ChangeRow, Namer, change_rows, effect, heading, history_rows, shared_notes
 
 _DONE, _NOTHING, _CANNOT = 0, 1, 2
+_MOST_TOLD = 5
 
 
 def _pin(given: Given, catalog: Catalog) -> int:
@@ -85,16 +86,16 @@ def _history(given: Given, catalog: Catalog) -> int:
     chosen = [catalog.find(text) for text in given.targets]
     files = _files_of(given, catalog, chosen) if chosen else list(read_histories(catalog.store))
     namer = Namer(catalog)
-    rows = history_rows(namer, files)
+    entries = history_rows(namer, files)
     problems = [f"{file.path}.json: {problem}" for file in files for problem in file.history.problems]
     if given.json:
-        put_json(picks_json.history(catalog.place.path, namer, rows, problems))
-    elif rows:
-        put(as_text.history_table(rows, look_of(sys.stdout, given.color)))
+        put_json(picks_json.history(catalog.place.path, namer, entries, problems))
+    elif entries:
+        put(as_text.history_table(entries, look_of(sys.stdout, given.color)))
     tell(problems)
-    if not rows:
+    if not entries:
         tell(["No pick was changed by mkexplorer here."])
-    return _DONE if rows else _NOTHING
+    return _DONE if entries else _NOTHING
 
 
 def _files_of(given: Given, catalog: Catalog, chosen: Sequence[MultiKernel]) -> list[PickFile]:
@@ -111,11 +112,12 @@ def _files_of(given: Given, catalog: Catalog, chosen: Sequence[MultiKernel]) -> 
 def _export(given: Given, catalog: Catalog) -> int:
     book = read_book(given, catalog)
     travelling = []
-    problems: list[str] = []
+    problems = list(rows.unknown_picks(rows.graph_rows(catalog, book)))
     for multi_kernel in catalog.multi_kernels:
         pick = book.of(multi_kernel).pick
+        if pick.state is PickState.INVALID:
+            problems.append(f"{multi_kernel.id}: {pick.state.value}: {pick.reason}")
         if pick.index is None:
-            problems += [f"{multi_kernel.id}: {pick.state.value}: {pick.reason}"] if pick.reason else []
             continue
         try:
             contents = contents_of(catalog, multi_kernel)
@@ -161,7 +163,7 @@ class _Change:
 
     def run(self, nothing: str) -> int:
         """The exit code. ``nothing`` says why there is nothing to do."""
-        tell(_sentence(error) for error in self.plan.refusals)
+        tell(_some(self.plan.refusals))
         outcomes: list[Outcome] | None = None
         if not self.given.dry_run:
             if self._needs_consent and not self._is_agreed():
@@ -217,6 +219,13 @@ def _made(namer: Namer, outcomes: Iterable[Outcome]) -> Iterable[ChangeRow]:
         label = namer.label(change.multi_kernel, change.path)
         before, after = (namer.held(change.multi_kernel, held) for held in (change.before, now))
         yield ChangeRow(change, label, before, after)
+
+
+def _some(errors: Sequence[MkexplorerError]) -> Iterable[str]:
+    """All of them have mostly the same reason."""
+    yield from map(_sentence, errors[:_MOST_TOLD])
+    if len(errors) > _MOST_TOLD:
+        yield f"… and {len(errors) - _MOST_TOLD} more that cannot be changed"
 
 
 def _declined() -> int:

@@ -5,15 +5,17 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+import threading
 import time
 from collections.abc import Iterable, Mapping
-from types import TracebackType
 from typing import Self, TextIO
 
 from mkexplorer.catalog.errors import MkexplorerError
 from mkexplorer.report.as_text import Look
 from mkexplorer_widgets.plain_text import visible
 
+# What is done sooner shows no progress.
+PATIENCE_S = 0.3
 _BETWEEN_REPORTS_S = 0.1
 
 
@@ -63,25 +65,43 @@ def agreed(question: str) -> bool:
 
 
 class ProgressLine:
-    """One line on the terminal that goes again; nothing where standard error is none."""
+    """One line on the terminal for what takes long, that goes again; nothing where standard error is no terminal."""
 
     def __init__(self) -> None:
-        self._is_shown = sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
-        self._next = 0.0
+        self._is_wanted = sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
+        self._drawing = threading.Lock()
+        self._patience = threading.Timer(PATIENCE_S, self._begin)
+        self._patience.daemon = True
+        self._next: float | None = None
         self._text = ""
 
     def __enter__(self) -> Self:
+        if self._is_wanted:
+            self._patience.start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
-        if self._text:
-            print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+    def __exit__(self, *_: object) -> None:
+        self._patience.cancel()
+        with self._drawing:
+            self._is_wanted = False
+            if self._next is not None:
+                print("\r\x1b[K", end="", file=sys.stderr, flush=True)
 
     def show(self, text: str) -> None:
-        if self._is_shown and time.monotonic() >= self._next:
-            self._next = time.monotonic() + _BETWEEN_REPORTS_S
-            self._text = visible(text)[: shutil.get_terminal_size().columns - 1]
-            print(f"\r{self._text}\x1b[K", end="", file=sys.stderr, flush=True)
+        with self._drawing:
+            self._text = text
+            if self._next is not None and time.monotonic() >= self._next:
+                self._draw()
+
+    def _begin(self) -> None:
+        with self._drawing:
+            if self._is_wanted:
+                self._draw()
+
+    def _draw(self) -> None:
+        self._next = time.monotonic() + _BETWEEN_REPORTS_S
+        text = visible(self._text)[: shutil.get_terminal_size().columns - 1]
+        print(f"\r{text}\x1b[K", end="", file=sys.stderr, flush=True)
 
 
 def _encoding_is_small(stream: TextIO) -> bool:
