@@ -8,12 +8,13 @@ import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from mkexplorer.catalog import Catalog, open_catalog
-from mkexplorer.catalog.errors import MkexplorerError, UnknownId
-from mkexplorer.cli.parser import STAGES, Given, did_you_mean
-from mkexplorer.cli.targets import SOURCE, Target, find_target, sub_kernel_of, text_of
+from mkexplorer.catalog.errors import MkexplorerError
+from mkexplorer.cli.parser import Given, did_you_mean
+from mkexplorer.cli.targets import SOURCE, Target, configuration_of, find_target, sub_kernel_of, text_of
 from mkexplorer.cli.terminal import is_interactive, look_of, put
 from mkexplorer.report import as_json, as_text, rows
 from mkexplorer.report.as_json import Json
+from mkexplorer.report.configurations import STAGES
 from mkexplorer_widgets.lexers import language_of
 from mkexplorer_widgets.plain_text import split_lines, visible
 
@@ -45,7 +46,7 @@ def _list(given: Given) -> int:
             part for part in (rows.counts_text(rows.count(graphs)), rows.machine_text(catalog)) if part
         )
         put([*as_text.table(graphs, look), "", as_text.one_line(summary)])
-    _tell(as_text.diagnostic(found) for found in catalog.diagnostics)
+    _tell(as_text.diagnostic(found, catalog.place) for found in catalog.diagnostics)
     if graphs:
         return FOUND
     if catalog.multi_kernels:
@@ -60,13 +61,12 @@ _HOW_TO_MAKE_ONE = "torch.compile makes them with TORCHINDUCTOR_MULTI_KERNEL=1; 
 
 def _show(given: Given) -> int:
     catalog = open_catalog(_place(given))
-    try:
-        target = find_target(catalog, given.targets[0], given.sub)
-    except UnknownId as error:
-        _tell([f"mkexplorer: {error.message}", error.advice])
-        return NOT_FOUND
+    target = find_target(catalog, given.targets[0], given.sub)
     row = rows.multi_kernel_row(target.multi_kernel, catalog.evidence(target.multi_kernel))
-    if target.sub_kernel is None and given.stage is None and not given.json:
+    if target.sub_kernel is None and given.stage is None:
+        if given.json:
+            _put_json(as_json.shown(catalog, row))
+            return FOUND
         from mkexplorer.report.details import details, without_repeats
 
         sections = without_repeats(details(catalog, row), len(row.sub_kernels))
@@ -75,7 +75,8 @@ def _show(given: Given) -> int:
     stage = given.stage or SOURCE
     text = _text(catalog, target, stage)
     if given.json:
-        _put_json(as_json.shown(catalog, row, sub_kernel_of(catalog, target), stage, text))
+        shown = as_json.Shown(sub_kernel_of(catalog, target), stage, text, _configuration_hash(catalog, target, stage))
+        _put_json(as_json.shown(catalog, row, shown))
     else:
         put(_coloured(text, stage, given.color))
     return FOUND
@@ -87,17 +88,21 @@ def _diff(given: Given) -> int:
     catalog = open_catalog(_place(given))
     left, right = _sides(catalog, given.targets)
     stage = given.stage or SOURCE
-    texts = [_text(catalog, side, stage) for side in (left, right)]
+    lines = (split_lines(_text(catalog, left, stage)), split_lines(_text(catalog, right, stage)))
+    numbers: tuple[Sequence[int], Sequence[int]] = (range(len(lines[0])), range(len(lines[1])))
     if given.normalize:
-        from mkexplorer.analysis.normalize import even_out
+        from mkexplorer.analysis.normalize import even_out_pair
 
-        texts = [even_out(text, _language(stage)) for text in texts]
-    lines = (split_lines(texts[0]), split_lines(texts[1]))
+        evened = even_out_pair(*lines, _language(stage))
+        lines = (list(evened[0].lines), list(evened[1].lines))
+        numbers = (evened[0].numbers, evened[1].numbers)
     if given.json:
         sides = ((left.multi_kernel, sub_kernel_of(catalog, left)), (right.multi_kernel, sub_kernel_of(catalog, right)))
         changes = diff_lines(*lines)
         _put_json(
-            as_json.difference(catalog.place.path, sides, lines, changes, stage=stage, normalized=given.normalize)
+            as_json.difference(
+                catalog.place.path, sides, lines, numbers, changes, stage=stage, normalized=given.normalize
+            )
         )
     else:
         names = (_side_name(catalog, left, stage), _side_name(catalog, right, stage))
@@ -145,8 +150,21 @@ def _completion(given: Given) -> int:
         for action in command._actions:  # argparse has no other way to reach them, and shtab reads them so too
             if action.metavar in ("PLACE", "FILE"):
                 action.complete = shtab.FILE  # type: ignore[attr-defined]  # the attribute that shtab looks for
-    put([shtab.complete(parser, given.shell)])
+            if action.metavar == "STAGE":
+                action.choices = STAGES  # to propose; any other stage that is kept can be typed too
+    put([_with_places(shtab.complete(parser, given.shell), given.shell)])
     return FOUND
+
+
+def _with_places(script: str, shell: str) -> str:
+    """Where a command stands, a place can stand too; shtab proposes commands only."""
+    if shell == "bash":
+        return f"{script}\n_shtab_mkexplorer_pos_0_COMPGEN=_shtab_compgen_files"
+    if shell == "fish":
+        paths = "(__fish_complete_path (commandline -ct))"
+        return f"{script}\ncomplete -c mkexplorer -n __fish_use_subcommand -ka '{paths}'"
+    commands = "  _describe 'mkexplorer commands' _commands\n"
+    return script.replace(commands, f"{commands}  _files\n")
 
 
 _COMMANDS: Mapping[str, Callable[[Given], int]] = {
@@ -169,10 +187,27 @@ def _place(given: Given) -> str | None:
 
 def _text(catalog: Catalog, target: Target, stage: str) -> str:
     try:
-        return text_of(catalog, target, stage)
+        text = text_of(catalog, target, stage)
     except MkexplorerError as error:
         meant = did_you_mean(stage, STAGES) if stage not in STAGES and stage != SOURCE else ""
         raise MkexplorerError(f"{error.message}{meant}", error.advice) from error
+    if stage != SOURCE and not target.config:
+        _tell_of_guess(catalog, target)
+    return text
+
+
+def _tell_of_guess(catalog: Catalog, target: Target) -> None:
+    """Say so where the text is of a configuration that is not known to have won."""
+    sub = sub_kernel_of(catalog, target)
+    config, count = configuration_of(catalog, target, sub), len(catalog.configs(sub))
+    if not config.won:
+        name = f"{target.multi_kernel.id}:{sub.index}"
+        which = f"this is {config.hash[:8]}, the first of {count}; `mkexplorer show {name} --json` lists them"
+        _tell([f"{name}: which configuration won is not recorded: {which}."])
+
+
+def _configuration_hash(catalog: Catalog, target: Target, stage: str) -> str | None:
+    return None if stage == SOURCE else configuration_of(catalog, target, sub_kernel_of(catalog, target)).hash
 
 
 def _side_name(catalog: Catalog, target: Target, stage: str) -> str:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import NoReturn
 
 from mkexplorer import __version__
+from mkexplorer.report.configurations import STAGES
 
 COMMANDS = {
     "open": "open the app (this is what happens without a command)",
@@ -23,7 +24,6 @@ COMMANDS = {
 COLOURS = ("auto", "always", "never")
 ORDERS = ("graph", "operation", "size", "time", "regret")
 SHELLS = ("bash", "zsh", "fish")
-STAGES = ("ttir", "ttgir", "llir", "ptx", "sass")
 
 _DESCRIPTION = """\
 See what torch.compile generated, and which sub-kernel of each multi-kernel it picked.
@@ -69,7 +69,8 @@ def parse(arguments: Sequence[str]) -> Given:
     command = commands[values.command]
     if unknown:
         known = re.findall(r"--[a-z]+", command.format_help())
-        command.error(f"unknown argument: {unknown[0]}{did_you_mean(unknown[0], known)}")
+        meant = _HOW_TO_NAME_A_PLACE if _is_place(unknown[0]) else did_you_mean(unknown[0], known)
+        command.error(f"unknown argument: {unknown[0]}{meant}")
     fields = {name: value for name, value in vars(values).items() if value is not None}
     places = [fields.pop(name) for name in ("positional_place", "place") if name in fields]
     if len(places) + fields["sample"] > 1:
@@ -79,9 +80,20 @@ def parse(arguments: Sequence[str]) -> Given:
     for name in ("targets", "only"):
         if name in fields:
             fields[name] = tuple(fields[name])
+    for target in fields.get("targets", ()):
+        if _is_place(target):
+            command.error(f"{target} is no id of a multi-kernel{_HOW_TO_NAME_A_PLACE}")
     if len(fields.get("targets", ())) > 2:
         command.error("more than two ids: a difference has two sides")
     return Given(**fields)
+
+
+_HOW_TO_NAME_A_PLACE = " (a place is given with --place)"
+
+
+def _is_place(word: str) -> bool:
+    """No id looks like this: ids begin with a letter, and their slash is no folder's."""
+    return word.startswith(("/", ".", "~")) or word.endswith(".mkx") or os.path.isfile(word)
 
 
 def did_you_mean(word: str, known: Sequence[str]) -> str:
@@ -226,7 +238,9 @@ def _diff(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("targets", metavar="ID", nargs="+", help=help_text)
     _add_stage(parser)
     parser.add_argument(
-        "--normalize", action="store_true", help="even out the numbers of temporaries (tmp12, %%5, %%r7)"
+        "--normalize",
+        action="store_true",
+        help="even out the names of temporaries (tmp12, %%5, %%r7) and leave out debug positions",
     )
     _add_place(parser)
     _add_json(parser)

@@ -9,11 +9,12 @@ from collections.abc import Iterable
 from typing import TextIO
 
 from mkexplorer.report.as_text import Look
+from mkexplorer_widgets.plain_text import visible
 
 
 def is_interactive() -> bool:
     """An app can run here: keys come from a terminal that can draw."""
-    return sys.stdin.isatty() and sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
+    return _is_terminal(sys.stdin) and _is_terminal(sys.stdout) and os.environ.get("TERM") != "dumb"
 
 
 def look_of(stream: TextIO, color: str) -> Look:
@@ -29,9 +30,14 @@ def put(lines: Iterable[str]) -> None:
     text = "".join(f"{line}\n" for line in lines)
     if _encoding_is_small(sys.stdout):
         text = text.encode(sys.stdout.encoding, "replace").decode(sys.stdout.encoding)
-    if not (sys.stdout.isatty() and sys.stdin.isatty() and _is_long(text) and _paged(text)):
+    if not (_is_terminal(sys.stdout) and _is_terminal(sys.stdin) and _is_long(text) and _paged(text)):
         sys.stdout.write(text)
         sys.stdout.flush()
+
+
+def _is_terminal(stream: TextIO | None) -> bool:
+    """None is what Python has for a stream that the shell closed."""
+    return stream is not None and stream.isatty()
 
 
 def _encoding_is_small(stream: TextIO) -> bool:
@@ -49,7 +55,12 @@ def _paged(text: str) -> bool:
     import subprocess
 
     # As git does: an empty PAGER, or cat, means that none is wanted.
-    command = shlex.split(os.environ.get("PAGER", "less"))
+    pager = os.environ.get("PAGER", "less")
+    try:
+        command = shlex.split(pager)
+    except ValueError as error:
+        print(f"mkexplorer: PAGER={visible(pager)} is not a command: {error}", file=sys.stderr)
+        return False
     if not command or command == ["cat"]:
         return False
     environment = {"LESS": "-RFX", **os.environ}
