@@ -14,7 +14,7 @@ from mkexplorer.cli.targets import SOURCE, Target, configuration_of, find_target
 from mkexplorer.cli.terminal import is_interactive, look_of, put
 from mkexplorer.report import as_json, as_text, rows
 from mkexplorer.report.as_json import Json
-from mkexplorer.report.configurations import STAGES
+from mkexplorer.report.configurations import STAGES, best_config
 from mkexplorer_widgets.lexers import language_of
 from mkexplorer_widgets.plain_text import split_lines, visible
 
@@ -199,10 +199,11 @@ def _text(catalog: Catalog, target: Target, stage: str) -> str:
 def _tell_of_guess(catalog: Catalog, target: Target) -> None:
     """Say so where the text is of a configuration that is not known to have won."""
     sub = sub_kernel_of(catalog, target)
-    config, count = configuration_of(catalog, target, sub), len(catalog.configs(sub))
-    if not config.won:
+    configs = catalog.configs(sub)
+    config = best_config(configs)
+    if config is not None and not config.won:
         name = f"{target.multi_kernel.id}:{sub.index}"
-        which = f"this is {config.hash[:8]}, the first of {count}; `mkexplorer show {name} --json` lists them"
+        which = f"this is {config.hash[:8]}, the first of {len(configs)}; `mkexplorer show {name} --json` lists them"
         _tell([f"{name}: which configuration won is not recorded: {which}."])
 
 
