@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mkexplorer.catalog.model import Diagnostic, Severity
+from mkexplorer.catalog.model import Diagnostic, Place, PlaceKind, Severity
 from mkexplorer.report.as_text import Look, cell_width, coloured, details, diagnostic, difference, shortened, table
 from mkexplorer.report.details import Entry, Section
 from mkexplorer.report.rows import GraphRow, multi_kernel_row
@@ -62,7 +62,7 @@ def test_names_are_text_whatever_they_hold(look: Look) -> None:
         *listed(look, f"aten.{HOSTILE}"),
         *details(sections, look),
         *difference([f"-{HOSTILE}", f"@@{HOSTILE}", HOSTILE], look),
-        diagnostic(Diagnostic(Severity.ERROR, HOSTILE, 3, HOSTILE, HOSTILE)),
+        diagnostic(Diagnostic(Severity.ERROR, HOSTILE, 3, HOSTILE, HOSTILE), Place(HOSTILE, PlaceKind.CACHE)),
     ]
     assert not CONTROLS & set("".join(printed))
     assert "[bold]" in printed[-1]
@@ -73,9 +73,20 @@ def test_details_stand_in_columns_with_their_origins_behind() -> None:
     assert list(details(sections, Look())) == ["Pick", "  state  picked 1  (record)", "  file   a/b", "", "Empty"]
 
 
-def test_a_diagnostic_names_file_and_line() -> None:
-    found = Diagnostic(Severity.WARNING, "ab/cab.py", 12, "it is cut off", "Copy it again.")
-    assert diagnostic(found) == "warning: ab/cab.py:12: it is cut off Copy it again."
+@pytest.mark.parametrize(
+    ("place", "path", "shown"),
+    [
+        (Place("/the/cache", PlaceKind.CACHE), "ab/cab.py", "/the/cache/ab/cab.py"),
+        (Place("/the/one.mkx", PlaceKind.BUNDLE), "ab/cab.py", "/the/one.mkx/ab/cab.py"),
+        (Place("/the/run.log", PlaceKind.LOG), "run.log", "/the/run.log"),
+        (Place("/the/link.py", PlaceKind.WRAPPER), "cab.py", "/the/link.py"),
+        (Place("/the/trace", PlaceKind.TRACE), "rank_0.log", "/the/trace/rank_0.log"),
+        (Place("/the/trace.log", PlaceKind.TRACE), "trace.log", "/the/trace.log"),
+    ],
+)
+def test_a_diagnostic_names_file_and_line_so_that_they_can_be_opened(place: Place, path: str, shown: str) -> None:
+    found = Diagnostic(Severity.WARNING, path, 12, "it is cut off", "Copy it again.")
+    assert diagnostic(found, place) == f"warning: {shown}:12: it is cut off Copy it again."
 
 
 def test_colours_are_painted_between_the_spans() -> None:

@@ -5,19 +5,22 @@ from __future__ import annotations
 import io
 import json
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
 
 from mkexplorer.catalog import Catalog
-from mkexplorer.catalog.errors import MkexplorerError
+from mkexplorer.catalog.errors import MkexplorerError, UnknownId
 from mkexplorer.cli import commands, main
 from mkexplorer.cli.parser import Given, parse
 from mkexplorer.report.rows import Order
+from mkexplorer.tui.comparison import Subject, compare
 from mkexplorer_widgets.plain_text import visible
 
 ESCAPE = "\x1b"
@@ -99,6 +102,9 @@ class TestParsing:
             ("--sample list a", "PLACE was given twice"),
             ("list --sort fast", "invalid choice: 'fast'"),
             ("diff a b c", "more than two ids"),
+            ("show a ./place", "unknown argument: ./place (a place is given with --place)"),
+            ("diff a /the/place", "/the/place is no id of a multi-kernel (a place is given with --place)"),
+            ("show one.mkx", "one.mkx is no id of a multi-kernel (a place is given with --place)"),
             ("show", "the following arguments are required: ID"),
             ("export", "-o/--output"),
         ],
@@ -172,12 +178,12 @@ class TestList:
         assert "torch" in done.err
 
     def test_a_broken_part_is_told_and_the_rest_listed(self, run: Run, wrapper: Path) -> None:
-        text = wrapper.read_text()
-        wrapper.write_text(text.replace("triton_red_fused_native_layer_norm_0 = async_compile", "gone = async_compile"))
+        without_first_source(wrapper)
         done = run("list", str(wrapper))
         assert done.code == 0
         assert "layer_norm" in done.out
-        assert re.match(r"\w+: \S+\.py:\d+: multi_kernel_0 lists triton_red_fused_native_layer_norm_0", done.err)
+        said = rf"\w+: {re.escape(str(wrapper))}:\d+: multi_kernel_0 lists triton_red_fused_native_layer_norm_0"
+        assert re.match(said, done.err)
 
     def test_json(self, run: Run, sample: Catalog) -> None:
         document = run("list", "--sample", "--json").json
@@ -198,6 +204,23 @@ class TestList:
         assert (found["pick"]["state"], found["pick"]["index"]) == ("picked", 0)
         assert found["verdict"]["word"] == "FASTER"
         assert found["verdict"]["regret"] == pytest.approx(0.380, abs=0.001)
+
+    def test_json_says_what_the_details_say(self, run: Run) -> None:
+        found = run("list", "--sample", "--json").json["multi_kernels"][15]
+        assert found["machine"]["gpu"] == "NVIDIA H100 80GB HBM3"
+        assert found["machine"]["torch"].startswith("2.11.0")
+        assert found["machine"]["triton"] is not None
+        assert found["machine"]["source"]
+        assert found["written_by"].startswith("torch")
+        assert [round(sub["stock_us"]) for sub in found["sub_kernels"]] == [46, 50]
+        assert all(0 < sub["hot"]["median_us"] < sub["cold"]["median_us"] for sub in found["sub_kernels"])
+        assert all(sub["resources"]["registers"] > 0 for sub in found["sub_kernels"])
+        assert found["arguments"][0]["origin"]
+
+    def test_json_of_what_nobody_measured(self, run: Run, wrapper: Path) -> None:
+        found = run("list", str(wrapper), "--json").json["multi_kernels"][0]
+        assert found["machine"] is None
+        assert [(sub["hot"], sub["stock_us"], sub["resources"]) for sub in found["sub_kernels"]] == [(None,) * 3] * 2
 
 
 class TestShow:
@@ -242,12 +265,48 @@ class TestShow:
         assert ".version" in document["text"]
         assert document["metadata"]["size_hints"] == {"x": 4096, "r0_": 4096}
         assert [config["won"] for config in document["configurations"]].count(True) == 1
+        assert [document["configuration"]] == [each["hash"] for each in document["configurations"] if each["won"]]
+
+    def test_json_of_a_multi_kernel_tells_of_all_its_sub_kernels(self, run: Run) -> None:
+        document = run("show", "cdudub6", "--sample", "--json").json
+        decorators = [sub["metadata"]["decorator"] for sub in document["sub_kernels"]]
+        assert decorators == ["reduction", "persistent_reduction"]
+        assert all(sub["kernel_path"] and sub["configurations"] for sub in document["sub_kernels"])
+        assert (document["sub_kernel"], document["stage"], document["configuration"]) == (1, "source", None)
+        assert document["metadata"] == document["sub_kernels"][1]["metadata"]
+        assert document["text"] == run("show", "cdudub6:1", "--sample").out
+
+    def test_json_tells_the_rest_where_a_source_is_missing(self, run: Run, wrapper: Path) -> None:
+        without_first_source(wrapper)
+        document = run("show", "c", "--json", "--place", str(wrapper)).json
+        assert (document["sub_kernel"], document["text"]) == (0, None)
+        assert document["sub_kernels"][1]["metadata"]["decorator"] == "persistent_reduction"
+        assert run("show", "c:0", "--json", "--place", str(wrapper)).code == 2
+
+    def test_where_no_winner_is_recorded_the_first_configuration_is_shown_and_named(
+        self, run: Run, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        configs = Catalog.configs
+        monkeypatch.setattr(
+            Catalog, "configs", lambda self, sub: tuple(replace(each, won=None) for each in configs(self, sub))
+        )
+        done = run("show", "cmzexxx:0", "--ir", "ptx", "--sample", "--json")
+        assert done.code == 0
+        assert done.json["configuration"] == done.json["configurations"][0]["hash"]
+        assert f"which configuration won is not recorded: this is {done.json['configuration'][:8]}" in done.err
 
     @pytest.mark.parametrize(
         ("arguments", "code", "said"),
         [
-            ("nosuch", 1, "no multi-kernel has the id 'nosuch'"),
-            ("c", 1, "fits 41 multi-kernels"),
+            ("nosuch", 2, "no multi-kernel has the id 'nosuch'"),
+            ("c", 2, "fits 41 multi-kernels"),
+            (f"cmzexxx:{'9' * 5000}", 2, "'999999999…' is not the number of a sub-kernel"),
+            ("cmzexxx:\u0661", 2, "is not the number of a sub-kernel"),
+            ("cmzexxx:", 2, "'' is not the number of a sub-kernel"),
+            ("cmzexxx::ABC --ir ptx", 2, "'' is not the number of a sub-kernel"),
+            ("cmzexxx:1 --sub 0", 2, "cmzexxx:1 and --sub 0 name different sub-kernels"),
+            ("cmzexxx:1:ZZZ", 2, "ZZZ fits none or more than one configuration"),
+            ("cmzexxx:0 --ir cubin", 2, "--ir sass shows its instructions"),
             ("cmzexxx:2", 2, "has no sub-kernel 2"),
             ("cmzexxx --sub -1", 2, "has no sub-kernel -1"),
             ("cmzexxx:x", 2, "'x' is not the number of a sub-kernel"),
@@ -263,7 +322,17 @@ class TestShow:
     def test_a_wrapper_alone_has_no_ir_and_says_so(self, run: Run, wrapper: Path) -> None:
         done = run("show", "c", "--ir", "ptx", "--place", str(wrapper))
         assert done.code == 2
-        assert "no compiled configuration" in done.err
+        assert "nothing compiled of 0 looped" in done.err
+
+    def test_a_configuration_has_no_source_of_its_own(self, run: Run, sample: Catalog) -> None:
+        config = sample.configs(sample.find("cmzexxx").sub_kernels[0])[0]
+        done = run("show", f"cmzexxx:0:{config.hash}", "--sample")
+        assert (done.code, done.out) == (2, "")
+        assert "Add --ir STAGE" in done.err
+
+    def test_debug_shows_where_an_id_was_not_found(self, run: Run) -> None:
+        with pytest.raises(UnknownId):
+            run("show", "nosuch", "--sample", "--debug")
 
 
 class TestDiff:
@@ -289,6 +358,20 @@ class TestDiff:
 
         assert changed("--normalize") < changed()
 
+    def test_normalizing_gives_what_the_app_gives(self, run: Run, sample: Catalog) -> None:
+        shown = run("diff", "cdudub6", "--ir", "ttir", "--normalize", "--sample").lines[2:]
+        left, right = (Subject(sample.find("cdudub6"), sub, "ttir") for sub in sample.find("cdudub6").sub_kernels)
+        assert shown == compare(sample, left, right, True, lambda: False).patch().splitlines()[2:]
+
+    def test_normalized_json_has_the_line_numbers_of_the_whole_text(self, run: Run) -> None:
+        document = run("diff", "cdudub6", "--ir", "ptx", "--normalize", "--sample", "--json").json
+        whole = run("show", "cdudub6:0", "--ir", "ptx", "--sample", "--json").json["text"].split("\n")
+        changes = [change for change in document["changes"] if change["removed"]]
+        assert changes
+        for change in changes:
+            first, end = change["left"]
+            assert (whole[first], whole[end - 1]) == (change["removed"][0], change["removed"][-1])
+
     def test_json(self, run: Run) -> None:
         document = run("diff", "cmzexxx", "--sample", "--json").json
         assert (document["schema"], document["equal"], document["normalized"]) == ("mkexplorer.diff/1", False, False)
@@ -308,6 +391,11 @@ class TestDiff:
 
     def test_an_unknown_id_is_no_difference(self, run: Run) -> None:
         assert run("diff", "nosuch", "--sample").code == 2
+
+    def test_a_place_without_such_a_stage_is_told(self, run: Run, wrapper: Path) -> None:
+        done = run("diff", "c", "--ir", "ptx", "--place", str(wrapper))
+        assert (done.code, done.out) == (2, "")
+        assert "nothing compiled" in done.err
 
 
 class TestExport:
@@ -346,6 +434,43 @@ class TestCompletion:
     def test_bash_reads_it(self, run: Run) -> None:
         checked = subprocess.run(["bash", "-n"], input=run("completion", "bash").out, text=True, capture_output=True)
         assert (checked.returncode, checked.stderr) == (0, "")
+
+    @pytest.mark.parametrize(
+        ("typed", "proposed"),
+        [
+            ("mkexplorer ./tw", {"./two.py", "./twig"}),
+            ("mkexplorer li", {"list"}),
+            ("mkexplorer show abc --ir tt", {"ttir", "ttgir"}),
+        ],
+    )
+    def test_bash_proposes_places_and_stages(self, run: Run, tmp_path: Path, typed: str, proposed: set[str]) -> None:
+        (tmp_path / "two.py").touch()
+        (tmp_path / "twig").mkdir()
+        (tmp_path / "script").write_text(run("completion", "bash").out)
+        program = (
+            "source ./script; COMP_WORDS=($0); COMP_CWORD=$((${#COMP_WORDS[@]} - 1)); "
+            '_shtab_mkexplorer 2>/dev/null; printf "%s\n" "${COMPREPLY[@]}"'
+        )
+        done = subprocess.run(["bash", "-c", program, typed], cwd=tmp_path, text=True, capture_output=True, check=True)
+        assert set(done.stdout.split()) == proposed
+
+    @pytest.mark.skipif(shutil.which("fish") is None, reason="fish is not installed")
+    def test_fish_proposes_places_and_stages(self, run: Run, tmp_path: Path) -> None:
+        (tmp_path / "two.py").touch()
+        (tmp_path / "script").write_text(run("completion", "fish").out)
+
+        def proposed(typed: str) -> list[str]:
+            program = f"source ./script; complete -C '{typed}'"
+            done = subprocess.run(
+                ["fish", "-N", "-c", program], cwd=tmp_path, text=True, capture_output=True, check=True
+            )
+            return [line.partition("\t")[0] for line in done.stdout.splitlines()]
+
+        assert proposed("mkexplorer ./tw") == ["./two.py"]
+        assert set(proposed("mkexplorer show abc --ir tt")) == {"ttir", "ttgir"}
+
+    def test_zsh_proposes_places_where_a_command_stands(self, run: Run) -> None:
+        assert "_describe 'mkexplorer commands' _commands\n  _files\n" in run("completion", "zsh").out
 
 
 class TestTerminal:
@@ -399,6 +524,15 @@ class TestTerminal:
         monkeypatch.setenv("PAGER", pager)
         assert "41 multi-kernels" in on_screen("list", "--sample").out
 
+    def test_a_pager_that_is_no_command_is_told_of_and_not_used(
+        self, on_screen: Run, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        monkeypatch.setenv("PAGER", 'less "')
+        done = on_screen("list", "--sample")
+        assert done.code == 0
+        assert "41 multi-kernels" in done.out
+        assert capsys.readouterr().err == 'mkexplorer: PAGER=less " is not a command: No closing quotation\n'
+
     def test_on_a_terminal_a_place_opens_the_app(self, on_screen: Run, monkeypatch: pytest.MonkeyPatch) -> None:
         opened: list[tuple[str | None, bool, str | None, bool | None]] = []
 
@@ -446,6 +580,20 @@ class TestFailures:
         assert done.code == code
         assert done.err.startswith(said)
 
+    @pytest.mark.parametrize(
+        ("redirected", "code", "out", "err"),
+        [
+            (">&-", 2, "", "mkexplorer: standard output is closed\n"),
+            ("2>&-", 1, "{", ""),
+            ("<&-", 1, "{", "No multi-kernel holds"),
+        ],
+    )
+    def test_what_the_shell_closed_is_not_written_to(self, redirected: str, code: int, out: str, err: str) -> None:
+        command = f"{sys.executable} -m mkexplorer list --sample --filter nosuch --json {redirected}"
+        done = subprocess.run(["sh", "-c", command], text=True, capture_output=True)
+        assert (done.returncode, done.stdout[:1], done.stderr[: len(err)]) == (code, out, err)
+        assert not done.stdout or json.loads(done.stdout)["multi_kernels"] == []
+
     def test_a_reader_that_goes_away_is_no_failure(self) -> None:
         """`mkexplorer list | true`"""
         with subprocess.Popen(
@@ -466,3 +614,9 @@ def wrapper(tmp_path: Path, sample: Catalog) -> Path:
     path = tmp_path / "output_code.py"
     path.write_text(sample.wrapper_text(sample.wrapper(sample.find("cmzexxx"))))
     return path
+
+
+def without_first_source(wrapper: Path) -> None:
+    """Cut the source of the first sub-kernel out of a wrapper; its definition of the multi-kernel keeps the name."""
+    text = wrapper.read_text()
+    wrapper.write_text(text.replace("triton_red_fused_native_layer_norm_0 = async_compile", "gone = async_compile"))

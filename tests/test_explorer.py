@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from textual.widgets import Input
 
 from mkexplorer.catalog import Catalog
 from mkexplorer.catalog.errors import PlaceError
-from mkexplorer.catalog.model import Diagnostic, PlaceKind, Severity
+from mkexplorer.catalog.model import Diagnostic, KernelMetadata, PlaceKind, Severity
 from mkexplorer.tui.state import UiState
 from mkexplorer.tui.tab_bar import TabBar
 from mkexplorer.tui.tabs import TABS
@@ -173,6 +174,17 @@ class TestMark:
             assert selection.mark is not None
             assert selection.mark[0].id.startswith("caaaaaa")
 
+    async def test_on_a_multi_kernels_own_row_it_marks_what_the_tabs_show(self) -> None:
+        async with explore(two_graphs().as_catalog) as session:
+            await session.press("end", "m", "right")
+            assert session.list_texts[-1].endswith("● picked fastest ◆ marked")
+
+    async def test_a_multi_kernel_without_sub_kernels_cannot_be_marked(self) -> None:
+        catalog = FakeCatalog([replace(layer_norm(), sub_kernels=())])
+        async with explore(catalog.as_catalog) as session:
+            await session.press("m", "right")
+            assert "◆" not in session.screen_text()
+
 
 class TestPanes:
     async def test_the_divider_moves_by_key_and_mouse_and_is_remembered(self) -> None:
@@ -329,9 +341,7 @@ class TestHostileNames:
     async def test_they_are_shown_as_text(self) -> None:
         name = "aten.[bold]x[/bold]\x1b[31m漢字\t" + "y" * 10_000
         kernel = layer_norm()
-        hostile = FakeCatalog(
-            [type(kernel)(**{**{f: getattr(kernel, f) for f in kernel.__slots__}, "operations": (name,)})]
-        )
+        hostile = FakeCatalog([replace(kernel, operations=(name,))])
         async with explore(hostile.as_catalog) as session:
             assert "▸ [bold]x[/bold]␛[" in session.screen_text()
             await session.shows(" [bold]x[/bold]␛[31m漢字")
@@ -425,6 +435,29 @@ class TestTabsAndVerbs:
             await session.until(lambda: bool(session.toasts))
             assert session.app.clipboard.startswith("layer_norm 4096×4096 bf16")
             assert session.toasts[0].startswith("Copied the details of caaaaaa/multi_kernel_0 (")
+
+    async def test_capital_y_copies_the_id(self) -> None:
+        async with explore(two_graphs().as_catalog) as session:
+            await session.press("Y")
+            await session.until(lambda: bool(session.toasts))
+            assert session.app.clipboard == "caaaaaa/multi_kernel_0"
+
+    async def test_what_cannot_be_read_is_told_in_the_tab(self) -> None:
+        catalog = two_graphs()
+
+        def gone(*_: object) -> KernelMetadata:
+            raise PlaceError("/the/place/x.py: no such [b]file[/b]", "Open it again.")
+
+        catalog.metadata = gone  # type: ignore[assignment,method-assign]  # to fail
+        async with explore(catalog.as_catalog) as session:
+            await session.shows("no such [b]file[/b]")
+            assert "Open it again." in session.screen_text()
+
+    async def test_a_defect_in_a_tab_is_told_there(self) -> None:
+        catalog = two_graphs()
+        catalog.metadata = lambda *_: 1 / 0  # type: ignore[assignment,method-assign]  # to fail
+        async with explore(catalog.as_catalog) as session:
+            await session.shows("Reading failed: ZeroDivisionError")
 
     async def test_e_without_a_terminal_to_lend_says_so(self) -> None:
         async with explore(two_graphs().as_catalog) as session:

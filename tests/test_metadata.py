@@ -52,6 +52,14 @@ def test_old_size_hints_get_the_names_of_their_ranges() -> None:
     assert found.size_hints == (("x", 4096), ("r", 2048))
 
 
+@pytest.mark.parametrize("release", ["torch-2.4.1", "torch-2.13.0"])
+def test_parameters_have_names_in_every_release(release: str) -> None:
+    found = metadata_of(DATA / "wrappers" / release / "softmax.py", "looped")
+
+    assert dict(found.signature)["in_ptr0"] == "*fp32"
+    assert dict(found.signature)["xnumel"] == "i32"
+
+
 def test_keeps_what_has_no_field_of_its_own() -> None:
     found = metadata_of(DATA / "wrappers" / "torch-2.13.0" / "softmax.py", "looped")
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mkexplorer.analysis.normalize import even_out, even_out_pair
+from mkexplorer.analysis.normalize import even_out_pair
 
 LANGUAGES = ["python", "ttir", "ttgir", "llir", "ptx", "sass", "json"]
 TEXTS = st.lists(
@@ -40,17 +40,6 @@ TEXTS = st.lists(
 
 
 @given(TEXTS, st.sampled_from(LANGUAGES))
-def test_evening_out_twice_changes_nothing_more(text: str, language: str) -> None:
-    once = even_out(text, language)
-    assert even_out(once, language) == once
-
-
-@given(TEXTS, st.sampled_from(LANGUAGES))
-def test_evening_out_keeps_the_line_count(text: str, language: str) -> None:
-    assert even_out(text, language).count("\n") == text.count("\n")
-
-
-@given(TEXTS, st.sampled_from(LANGUAGES))
 def test_a_text_evened_with_itself_is_equal(text: str, language: str) -> None:
     left, right = even_out_pair(text.split("\n"), text.split("\n"), language)
     assert left == right
@@ -65,11 +54,6 @@ def test_distinct_names_of_a_text_stay_distinct(one: str, other: str, language: 
     bare = even_out_pair(right, right, language)[0].lines
     assert len(kept) == len(bare) == len(evened.lines)
     assert len(set(bare)) == len(set(evened.lines))
-
-
-def test_temporaries_are_numbered_in_the_order_they_appear() -> None:
-    text = "tmp7 = tl.load(in_ptr0)\n_tmp12 = tmp7 + tmp3_mean\ntmp7 = tmp3_mean"
-    assert even_out(text, "python") == "tmp0 = tl.load(in_ptr0)\n_tmp0 = tmp0 + tmp1_mean\ntmp0 = tmp1_mean"
 
 
 def evened_right(left: str, right: str, language: str) -> list[str]:
@@ -100,7 +84,7 @@ def test_an_operand_that_really_differs_still_differs() -> None:
 
 
 def test_the_number_of_registers_is_no_name() -> None:
-    assert even_out("\t.reg .b32 \t%r<430>;", "ptx") == "\t.reg .b32 \t%r<430>;"
+    assert evened_right("\t.reg .b32 \t%r<7>;", "\t.reg .b32 \t%r<430>;", "ptx") == ["\t.reg .b32 \t%r<430>;"]
 
 
 def test_a_kernel_of_another_wrapper_gets_the_same_name() -> None:

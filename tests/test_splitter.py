@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from mkexplorer_widgets.splitter import Direction, Splitter
 from textual.app import App, ComposeResult
 from textual.containers import Container
 from textual.widgets import Static
+
+from mkexplorer_widgets.splitter import Direction, Splitter
 
 
 class SplitApp(App[None]):

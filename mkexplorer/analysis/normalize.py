@@ -72,24 +72,6 @@ _WEIGHT = {"equal": 2, "replace": 1}
 _LANGUAGES = {"python": _PYTHON, "ttir": _MLIR, "ttgir": _MLIR, "llir": _LLVM, "ptx": _PTX, "sass": _SASS}
 
 
-def even_out(text: str, language: str) -> str:
-    """``text`` with its temporaries numbered in the order in which they appear; other languages pass unchanged."""
-    known = _LANGUAGES.get(language)
-    if known is None:
-        return text
-    given: dict[str, str] = {}
-    counts: Counter[str] = Counter()
-
-    def number(match: re.Match[str]) -> str:
-        name, family = match[0], _family(match)
-        if name not in given:
-            given[name] = _numbered(match, counts[family])
-            counts[family] += 1
-        return given[name]
-
-    return "\n".join(known.name.sub(number, line) for line in text.split("\n"))
-
-
 def even_out_pair(
     left: Sequence[str], right: Sequence[str], language: str, cancelled: Callable[[], bool] = never
 ) -> tuple[Evened, Evened]:

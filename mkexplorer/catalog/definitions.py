@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import NamedTuple
 
-from .metadata import parse_expression
+from .expressions import parse_expression
 from .model import Kind, MultiKernelKind
 
 KERNEL_ANCHOR = " = async_compile.triton("

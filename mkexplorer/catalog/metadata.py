@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import ast
 import re
-import warnings
 from collections.abc import Iterable, Mapping
 
+from .definitions import parameters_of
+from .expressions import parse_expression
 from .model import KernelMetadata
 
 _DECORATOR = re.compile(r"^@triton_heuristics\.(\w+)\(", re.MULTILINE)
@@ -32,7 +33,7 @@ def read_metadata(source: str) -> KernelMetadata:
         decorator=name,
         size_hints=_size_hints(keywords.get("size_hints")),
         reduction_hint=hint.rpartition(".")[2] if isinstance(hint, str) else None,
-        signature=tuple((str(key), str(value)) for key, value in _mapping(triton_meta.get("signature")).items()),
+        signature=_signature(_mapping(triton_meta.get("signature")), parameters_of(source)),
         loads=_integer(inductor_meta.get("num_load")),
         stores=_integer(inductor_meta.get("num_store")),
         reductions=_integer(inductor_meta.get("num_reduction")),
@@ -42,13 +43,6 @@ def read_metadata(source: str) -> KernelMetadata:
         device=tuple((str(key), _plain(value)) for key, value in _device(triton_meta.get("device")).items()),
         other=tuple(_other(triton_meta, inductor_meta)),
     )
-
-
-def parse_expression(text: str) -> ast.expr:
-    """The syntax tree of ``text``, without Python's warnings about it. Raises what `ast.parse` raises."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return ast.parse(text, mode="eval").body
 
 
 def _decorator(source: str) -> tuple[str, Mapping[str, _Value]]:
@@ -86,6 +80,15 @@ def _key(node: ast.expr) -> str | int:
     if isinstance(node, ast.Constant) and isinstance(node.value, str | int):
         return node.value
     return ast.unparse(node)
+
+
+def _signature(written: Mapping[str | int, _Value], parameters: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
+    """Torch up to 2.5 numbers the parameters instead of naming them."""
+    named = (
+        (parameters[key] if isinstance(key, int) and 0 <= key < len(parameters) else key, written[key])
+        for key in written
+    )
+    return tuple((str(name), str(kind)) for name, kind in named)
 
 
 def _mapping(value: _Value) -> Mapping[str | int, _Value]:

@@ -159,7 +159,7 @@ class Origin:
 
 @dataclass(frozen=True, slots=True)
 class Wrapper:
-    """One generated module. ``key`` is torch's own: ``code_hash`` of its text (so a copy has the same key)."""
+    """One generated module. ``key`` is torch's own: ``code_hash`` of the module (so a copy has the same key)."""
 
     key: str
     origin: Origin

@@ -1,7 +1,7 @@
 """The command line. It parses before it imports anything heavy; see ``parser`` for the commands.
 
-Exit codes: 0; 1 found nothing, or the two differ; 2 wrong usage, or something could not be opened or read; 130 after
-Ctrl-C; 141 when whoever reads the output went away (as the shell itself reports it).
+Exit codes: 0; 1 found nothing, or the two differ; 2 wrong usage, an id that names no multi-kernel, or something could
+not be opened or read; 130 after Ctrl-C; 141 when whoever reads the output went away (as the shell itself reports it).
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from collections.abc import Sequence
 
 from mkexplorer.catalog.errors import MkexplorerError
 from mkexplorer.cli.parser import parse
+from mkexplorer.cli.terminal import is_interactive
 from mkexplorer_widgets.plain_text import visible
 
 __all__ = ["main"]
@@ -31,11 +32,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(arguments: Sequence[str]) -> int:
+    if sys.stderr is None:  # closed by the shell; print() would take standard output instead
+        sys.stderr = open(os.devnull, "w")  # noqa: SIM115  # it stays open as long as the program
     try:
         given = parse(arguments)
     except SystemExit as done:  # argparse ends so, after --help too
         return done.code if isinstance(done.code, int) else 2
     try:
+        if sys.stdout is None:
+            raise MkexplorerError("standard output is closed", "Send it to /dev/null if nobody is to read it.")
+        if given.command == "open" and is_interactive():
+            from mkexplorer.tui.app import run as run_app
+
+            return run_app(given.place, sample=given.sample, theme=given.theme, follow=given.follow)
+        # Behind the app's start, because its first frame needs nothing of what the commands import.
         from mkexplorer.cli.commands import run
 
         return run(given)

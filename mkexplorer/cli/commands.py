@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from mkexplorer.catalog import Catalog, open_catalog
-from mkexplorer.catalog.errors import MkexplorerError, UnknownId
+from mkexplorer.catalog.errors import MkexplorerError
 from mkexplorer.catalog.model import SubKernel
 from mkexplorer.cli.books import read_book
-from mkexplorer.cli.options import STAGES
 from mkexplorer.cli.parser import Given, did_you_mean
-from mkexplorer.cli.targets import SOURCE, Target, find_target, text_of, with_sub_kernel
-from mkexplorer.cli.terminal import is_interactive, look_of, put, put_json, tell
+from mkexplorer.cli.targets import SOURCE, Target, configuration_of, find_target, text_of, with_sub_kernel
+from mkexplorer.cli.terminal import look_of, put, put_json, tell
 from mkexplorer.report import as_json, as_text, rows
+from mkexplorer.report.configurations import best_config
+from mkexplorer.report.stages import STAGES
 from mkexplorer_widgets.lexers import language_of
 from mkexplorer_widgets.plain_text import split_lines, visible
 
@@ -24,14 +25,6 @@ FOUND, NOT_FOUND, DIFFERENT = 0, 1, 1
 def run(given: Given) -> int:
     """Run the command and return the exit code."""
     return _COMMANDS[given.command](given)
-
-
-def _open(given: Given) -> int:
-    if not is_interactive():
-        return _list(given)
-    from mkexplorer.tui.app import run as run_app
-
-    return run_app(given.place, sample=given.sample, theme=given.theme, follow=given.follow)
 
 
 def _list(given: Given) -> int:
@@ -47,7 +40,7 @@ def _list(given: Given) -> int:
             part for part in (rows.counts_text(rows.count(graphs)), rows.machine_text(catalog)) if part
         )
         put([*as_text.table(graphs, look), "", as_text.one_line(summary)])
-    tell(as_text.diagnostic(found) for found in catalog.diagnostics)
+    tell(as_text.diagnostic(found, catalog.place) for found in catalog.diagnostics)
     tell(rows.unknown_picks(graphs))
     tell(as_text.environment_note(note) for note in book.environment)
     if graphs:
@@ -64,15 +57,14 @@ _HOW_TO_MAKE_ONE = "torch.compile makes them with TORCHINDUCTOR_MULTI_KERNEL=1; 
 
 def _show(given: Given) -> int:
     catalog = open_catalog(_place(given))
-    try:
-        target = find_target(catalog, given.targets[0], given.sub)
-    except UnknownId as error:
-        tell([f"mkexplorer: {error.message}", error.advice])
-        return NOT_FOUND
+    target = find_target(catalog, given.targets[0], given.sub)
     book = read_book(given, catalog)
     evidence = catalog.evidence(target.multi_kernel)
     row = rows.multi_kernel_row(target.multi_kernel, evidence, book.of(target.multi_kernel))
-    if target.sub_kernel is None and given.stage is None and not given.json:
+    if target.sub_kernel is None and given.stage is None:
+        if given.json:
+            put_json(as_json.shown(catalog, row))
+            return FOUND
         from mkexplorer.report.details import details, without_repeats
 
         sections = without_repeats(details(catalog, row, book.environment), len(row.sub_kernels))
@@ -82,7 +74,8 @@ def _show(given: Given) -> int:
     target = with_sub_kernel(target, book)
     text = _text(catalog, target, stage)
     if given.json:
-        put_json(as_json.shown(catalog, row, _sub_kernel(target), stage, text))
+        shown = as_json.Shown(_sub_kernel(target), stage, text, _configuration_hash(catalog, target, stage))
+        put_json(as_json.shown(catalog, row, shown))
     else:
         put(_coloured(text, stage, given.color))
     return FOUND
@@ -94,16 +87,22 @@ def _diff(given: Given) -> int:
     catalog = open_catalog(_place(given))
     left, right = _sides(given, catalog)
     stage = given.stage or SOURCE
-    texts = [_text(catalog, side, stage) for side in (left, right)]
+    lines = (split_lines(_text(catalog, left, stage)), split_lines(_text(catalog, right, stage)))
+    numbers: tuple[Sequence[int], Sequence[int]] = (range(len(lines[0])), range(len(lines[1])))
     if given.normalize:
-        from mkexplorer.analysis.normalize import even_out
+        from mkexplorer.analysis.normalize import even_out_pair
 
-        texts = [even_out(text, _language(stage)) for text in texts]
-    lines = (split_lines(texts[0]), split_lines(texts[1]))
+        evened = even_out_pair(*lines, _language(stage))
+        lines = (list(evened[0].lines), list(evened[1].lines))
+        numbers = (evened[0].numbers, evened[1].numbers)
     if given.json:
         sides = ((left.multi_kernel, _sub_kernel(left)), (right.multi_kernel, _sub_kernel(right)))
         changes = diff_lines(*lines)
-        put_json(as_json.difference(catalog.place.path, sides, lines, changes, stage=stage, normalized=given.normalize))
+        put_json(
+            as_json.difference(
+                catalog.place.path, sides, lines, numbers, changes, stage=stage, normalized=given.normalize
+            )
+        )
     else:
         names = (_side_name(left, stage), _side_name(right, stage))
         put(as_text.difference(unified_text(*lines, *names), look_of(sys.stdout, given.color)))
@@ -155,7 +154,9 @@ def _completion(given: Given) -> int:
         for action in command._actions:  # argparse has no other way to reach them, and shtab reads them so too
             if action.metavar in ("PLACE", "FILE"):
                 action.complete = shtab.FILE  # type: ignore[attr-defined]  # the attribute that shtab looks for
-    put([shtab.complete(parser, given.shell)])
+            if action.metavar == "STAGE":
+                action.choices = STAGES  # to propose; any other stage that is kept can be typed too
+    put([_with_places(shtab.complete(parser, given.shell), given.shell)])
     return FOUND
 
 
@@ -171,8 +172,19 @@ def _doctor(given: Given) -> int:
     return examine(given, _place(given))
 
 
+def _with_places(script: str, shell: str) -> str:
+    """Where a command stands, a place can stand too; shtab proposes commands only."""
+    if shell == "bash":
+        return f"{script}\n_shtab_mkexplorer_pos_0_COMPGEN=_shtab_compgen_files"
+    if shell == "fish":
+        paths = "(__fish_complete_path (commandline -ct))"
+        return f"{script}\ncomplete -c mkexplorer -n __fish_use_subcommand -ka '{paths}'"
+    commands = "  _describe 'mkexplorer commands' _commands\n"
+    return script.replace(commands, f"{commands}  _files\n")
+
+
 _COMMANDS: Mapping[str, Callable[[Given], int]] = {
-    "open": _open,
+    "open": _list,  # where there is no terminal for the app
     "list": _list,
     "show": _show,
     "diff": _diff,
@@ -198,10 +210,28 @@ def _place(given: Given) -> str | None:
 
 def _text(catalog: Catalog, target: Target, stage: str) -> str:
     try:
-        return text_of(catalog, target, stage)
+        text = text_of(catalog, target, stage)
     except MkexplorerError as error:
         meant = did_you_mean(stage, STAGES) if stage not in STAGES and stage != SOURCE else ""
         raise MkexplorerError(f"{error.message}{meant}", error.advice) from error
+    if stage != SOURCE and not target.config:
+        _tell_of_guess(catalog, target)
+    return text
+
+
+def _tell_of_guess(catalog: Catalog, target: Target) -> None:
+    """Say so where the text is of a configuration that is not known to have won."""
+    sub = _sub_kernel(target)
+    configs = catalog.configs(sub)
+    config = best_config(configs)
+    if config is not None and not config.won:
+        name = f"{target.multi_kernel.id}:{sub.index}"
+        which = f"this is {config.hash[:8]}, the first of {len(configs)}; `mkexplorer show {name} --json` lists them"
+        tell([f"{name}: which configuration won is not recorded: {which}."])
+
+
+def _configuration_hash(catalog: Catalog, target: Target, stage: str) -> str | None:
+    return None if stage == SOURCE else configuration_of(catalog, target, _sub_kernel(target)).hash
 
 
 def _sub_kernel(target: Target) -> SubKernel:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Mapping
 
+from mkexplorer.report.stages import STAGES
+
 # A name of two words is a verb of the command that the first one names.
 COMMANDS = {
     "open": "open the app (this is what happens without a command)",
@@ -25,7 +27,6 @@ COMMANDS = {
 COLOURS = ("auto", "always", "never")
 ORDERS = ("graph", "operation", "size", "time", "regret")
 SHELLS = ("bash", "zsh", "fish")
-STAGES = ("ttir", "ttgir", "llir", "ptx", "sass")
 
 _TARGET_HELP = "id of a multi-kernel as `list` shows it, or its unambiguous beginning; :N adds a sub-kernel, "
 
@@ -118,7 +119,9 @@ def _diff(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("targets", metavar="ID", nargs="+", help=help_text)
     _add_stage(parser)
     parser.add_argument(
-        "--normalize", action="store_true", help="even out the numbers of temporaries (tmp12, %%5, %%r7)"
+        "--normalize",
+        action="store_true",
+        help="even out the names of temporaries (tmp12, %%5, %%r7) and leave out debug positions",
     )
     _add_place(parser)
     _add_python(parser)

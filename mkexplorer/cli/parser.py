@@ -67,7 +67,8 @@ def parse(arguments: Sequence[str]) -> Given:
     command = commands[values.command]
     if unknown:
         known = re.findall(r"--[a-z-]+", command.format_help())
-        command.error(f"unknown argument: {unknown[0]}{did_you_mean(unknown[0], known)}")
+        meant = _HOW_TO_NAME_A_PLACE if _is_place(unknown[0]) else did_you_mean(unknown[0], known)
+        command.error(f"unknown argument: {unknown[0]}{meant}")
     fields = {name: value for name, value in vars(values).items() if value is not None}
     places = [fields.pop(name) for name in ("positional_place", "place") if name in fields]
     if len(places) + fields["sample"] > 1:
@@ -77,6 +78,9 @@ def parse(arguments: Sequence[str]) -> Given:
     for name in ("targets", "only"):
         if name in fields:
             fields[name] = tuple(fields[name])
+    for target in fields.get("targets", ()):
+        if _is_place(target):
+            command.error(f"{target} is no id of a multi-kernel{_HOW_TO_NAME_A_PLACE}")
     given = Given(**fields)
     if problem := _contradiction(given):
         command.error(problem)
@@ -90,6 +94,14 @@ def _contradiction(given: Given) -> str:
     if given.command == "clear" and bool(given.targets) == bool(given.which):
         return "give the ids of what to clear, or one of --all, --invalid, --orphans and --leftovers"
     return ""
+
+
+_HOW_TO_NAME_A_PLACE = " (a place is given with --place)"
+
+
+def _is_place(word: str) -> bool:
+    """No id looks like this: ids begin with a letter, and their slash is no folder's."""
+    return word.startswith(("/", ".", "~")) or word.endswith(".mkx") or os.path.isfile(word)
 
 
 def did_you_mean(word: str, known: Sequence[str]) -> str:

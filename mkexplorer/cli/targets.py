@@ -8,8 +8,16 @@ from mkexplorer.catalog import Catalog
 from mkexplorer.catalog.errors import MkexplorerError
 from mkexplorer.catalog.model import CompiledConfig, MultiKernel, SubKernel
 from mkexplorer.picks.book import PickBook
+from mkexplorer.report.configurations import best_config, no_source, nothing_compiled
 
 SOURCE = "source"
+# What is kept of a configuration and is no text, and where its text is.
+_BINARY = {
+    "cubin": "--ir sass shows its instructions.",
+    "hsaco": "--ir amdgcn shows its instructions.",
+    "spv": "Of SPIR-V, spirv-dis shows the instructions.",
+}
+_LONGEST_NUMBER = 9
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,19 +31,30 @@ class Target:
 
 def find_target(catalog: Catalog, text: str, sub: int | None = None) -> Target:
     """``ID``, ``ID:N`` or ``ID:N:HASH``; ``sub`` is N where it was given apart."""
-    name, _, rest = text.partition(":")
-    number, _, config = rest.partition(":")
+    name, *parts = text.split(":", 2)
     multi_kernel = catalog.find(name)
-    if number:
-        if not number.isdecimal():
-            raise MkexplorerError(f"{text}: {number!r} is not the number of a sub-kernel", "Write it like cabc123:0.")
-        sub = int(number)
+    if parts:
+        number = _number(text, parts[0])
+        if sub is not None and sub != number:
+            raise MkexplorerError(f"{text} and --sub {sub} name different sub-kernels", "Give one of them.")
+        sub = number
     if sub is None:
         return Target(multi_kernel, None)
     if not 0 <= sub < len(multi_kernel.sub_kernels):
         last = len(multi_kernel.sub_kernels) - 1
         raise MkexplorerError(f"{multi_kernel.id} has no sub-kernel {sub}", f"They are numbered from 0 to {last}.")
-    return Target(multi_kernel, multi_kernel.sub_kernels[sub], config)
+    target = Target(multi_kernel, multi_kernel.sub_kernels[sub], "".join(parts[1:]))
+    if target.config:
+        _named_configuration(catalog, target, multi_kernel.sub_kernels[sub])
+    return target
+
+
+def _number(text: str, number: str) -> int:
+    if number.isascii() and number.isdecimal() and len(number) <= _LONGEST_NUMBER:
+        return int(number)
+    short = number if len(number) <= _LONGEST_NUMBER else f"{number[:_LONGEST_NUMBER]}…"
+    name = text.partition(":")[0]
+    raise MkexplorerError(f"{name}: {short!r} is not the number of a sub-kernel", f"Write it like {name}:0.")
 
 
 def sub_kernel_named(multi_kernel: MultiKernel, text: str) -> SubKernel:
@@ -71,26 +90,36 @@ def text_of(catalog: Catalog, target: Target, stage: str) -> str:
     sub = target.sub_kernel
     assert sub is not None
     if stage == SOURCE:
+        if target.config:
+            message = f"{target.config} names a configuration, and the source is that of all"
+            raise MkexplorerError(message, "Add --ir STAGE, or leave the configuration out.")
         source = catalog.source(target.multi_kernel, sub)
         if not source:
-            raise MkexplorerError(f"{sub.name} is not defined in its wrapper", "The file may be cut off.")
+            raise no_source(sub)
         return source
-    return catalog.read_stage(_configuration(catalog, target, sub), stage)
+    if stage in _BINARY:
+        raise MkexplorerError(f"{stage} is no text", _BINARY[stage])
+    return catalog.read_stage(configuration_of(catalog, target, sub), stage)
 
 
-def _configuration(catalog: Catalog, target: Target, sub: SubKernel) -> CompiledConfig:
-    """The one that the target names, else the one that won."""
+def configuration_of(catalog: Catalog, target: Target, sub: SubKernel) -> CompiledConfig:
+    """The one that the target names, else the one that is meant without a name: see `best_config`."""
+    if target.config:
+        return _named_configuration(catalog, target, sub)
+    config = best_config(catalog.configs(sub))
+    if config is None:
+        raise nothing_compiled(sub)
+    return config
+
+
+def _named_configuration(catalog: Catalog, target: Target, sub: SubKernel) -> CompiledConfig:
     configs = catalog.configs(sub)
     if not configs:
-        raise MkexplorerError(
-            f"no compiled configuration of {sub.name} is in this place",
-            "IR lies in the triton/ folder of the cache directory; a wrapper or a log alone has none.",
-        )
+        raise nothing_compiled(sub)
     fitting = [config for config in configs if config.hash.startswith(target.config)]
-    chosen = fitting if target.config else [config for config in configs if config.won]
-    if len(chosen) != 1:
+    if len(fitting) != 1:
         hashes = ", ".join(config.hash[:8] for config in configs)
-        why = "fits none or more than one configuration" if target.config else "which configuration won is not recorded"
         example = f"{target.multi_kernel.id}:{sub.index}:{configs[0].hash[:8]}"
-        raise MkexplorerError(f"{sub.name}: {why}", f"Name one of {hashes}, like {example}.")
-    return chosen[0]
+        message = f"{sub.name}: {target.config} fits none or more than one configuration"
+        raise MkexplorerError(message, f"Name one of {hashes}, like {example}.")
+    return fitting[0]

@@ -8,11 +8,13 @@ import sys
 import threading
 import time
 from collections.abc import Iterable, Mapping
-from typing import Self, TextIO
+from typing import TYPE_CHECKING, Self, TextIO
 
 from mkexplorer.catalog.errors import MkexplorerError
-from mkexplorer.report.as_text import Look
 from mkexplorer_widgets.plain_text import visible
+
+if TYPE_CHECKING:
+    from mkexplorer.report.as_text import Look
 
 # What is done sooner shows no progress.
 PATIENCE_S = 0.3
@@ -21,11 +23,13 @@ _BETWEEN_REPORTS_S = 0.1
 
 def is_interactive() -> bool:
     """An app can run here: keys come from a terminal that can draw."""
-    return sys.stdin.isatty() and sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
+    return _is_terminal(sys.stdin) and _is_terminal(sys.stdout) and os.environ.get("TERM") != "dumb"
 
 
 def look_of(stream: TextIO, color: str) -> Look:
     """Colours and width for ``stream``; ``color`` is what the person asked for: auto, always or never."""
+    from mkexplorer.report.as_text import Look  # not at the top: the app asks this module too, before its first frame
+
     is_terminal = stream.isatty()
     wanted = is_terminal and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
     colour = wanted if color == "auto" else color == "always"
@@ -37,9 +41,14 @@ def put(lines: Iterable[str]) -> None:
     text = "".join(f"{line}\n" for line in lines)
     if _encoding_is_small(sys.stdout):
         text = text.encode(sys.stdout.encoding, "replace").decode(sys.stdout.encoding)
-    if not (sys.stdout.isatty() and sys.stdin.isatty() and _is_long(text) and _paged(text)):
+    if not (_is_terminal(sys.stdout) and _is_terminal(sys.stdin) and _is_long(text) and _paged(text)):
         sys.stdout.write(text)
         sys.stdout.flush()
+
+
+def _is_terminal(stream: TextIO | None) -> bool:
+    """None is what Python has for a stream that the shell closed."""
+    return stream is not None and stream.isatty()
 
 
 def put_json(document: Mapping[str, object]) -> None:
@@ -119,7 +128,12 @@ def _paged(text: str) -> bool:
     import subprocess
 
     # As git does: an empty PAGER, or cat, means that none is wanted.
-    command = shlex.split(os.environ.get("PAGER", "less"))
+    pager = os.environ.get("PAGER", "less")
+    try:
+        command = shlex.split(pager)
+    except ValueError as error:
+        print(f"mkexplorer: PAGER={visible(pager)} is not a command: {error}", file=sys.stderr)
+        return False
     if not command or command == ["cat"]:
         return False
     environment = {"LESS": "-RFX", **os.environ}

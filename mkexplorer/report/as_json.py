@@ -14,32 +14,39 @@ A multi-kernel:
     id, name, kind ('multi_kernel' or 'size_hint_multi_kernel'), title, shape, dtype,
     graph (AOT id), phase (forward, backward or inference),
     wrapper (path inside the place), wrapper_ordinal (which text of that file, from 0; null: the whole file),
-    wrapper_key, line (of its definition), operations [text], source_nodes [text],
-    sub_kernels [{index, name, kind, kernel_file, size_key, cold {median_us, q1_us, q3_us, n}, picked, fastest}],
+    wrapper_key, written_by (the torch releases that write such a wrapper), line (of its definition),
+    operations [text], source_nodes [text],
+    sub_kernels [{index, name, kind, kernel_file, size_key, cold and hot (by L2) {median_us, q1_us, q3_us, n},
+    stock_us (torch's own reading, host time included), resources {registers, spills, shared_bytes}, picked, fastest}],
     arguments (those of the first call), calls [{line, arguments}],
     pick {state ('picked', 'pinned', 'none', 'invalid' or 'unknown'), index, path (of its file, inside the place),
     reason (for this state), place_reason (how the path is known, or why not), obstacle (why mkexplorer cannot change
     it; empty if it can), who ('runtime', 'person' or 'tool'), user, when (UTC), why, changes (in its history)},
-    verdict {word, best, rival, ratio, low, high, regret}
+    verdict {word, best, rival, ratio, low, high, regret},
+    machine {gpu, torch, triton, source (who recorded pick and times)}
 
-An argument is {name, dtype, shape, stride, offset, expression} for a tensor (dtype as torch spells it:
-'torch.bfloat16'; sizes are numbers, or text where they are symbolic) and {name, value, expression} for a number.
+An argument is {name, dtype, shape, stride, offset, expression, origin (the statement that tells)} for a tensor (dtype
+as torch spells it: 'torch.bfloat16'; sizes are numbers, or text where they are symbolic) and {name, value, expression}
+for a number.
 
 mkexplorer.show/1:
 
     schema, place, multi_kernel (as above), sub_kernel (its index),
-    stage ('source', 'ttir', 'ttgir', 'llir', 'ptx' or 'sass'), text,
+    stage ('source', 'ttir', 'ttgir', 'llir', 'ptx' or 'sass'), configuration (hash; null: the source), text (null where
+    none was asked for and the source is not there), metadata and configurations (those of sub_kernel, as below),
+    sub_kernels (all) [{index, kernel_path (its file inside the place),
     metadata {decorator, size_hints, reduction_hint, signature, loads, stores, reductions, mutated, persistent,
     grid_type, device, other},
     configurations [{hash, folder, stages {name: path}, block_sizes, num_warps, num_stages, shared_bytes, target,
-    triton_version, won, won_reason}]
+    triton_version, won, won_reason}]}]
 
 mkexplorer.diff/1:
 
     schema, place, left and right {id, sub_kernel, name}, stage, normalized, equal,
     changes [{op ('replace', 'delete' or 'insert'), left [first, end], right [first, end], removed, added}]
 
-Line ranges count from 0 and exclude their end; removed and added are the lines themselves.
+Line ranges count from 0 in the whole text and exclude their end; removed and added are the lines that were compared
+(normalized: without debug positions, those of the right in the left's names).
 
 mkexplorer.export/1:
 
@@ -70,16 +77,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from mkexplorer.catalog.model import (
     Argument,
     CompiledConfig,
     Diagnostic,
+    Evidence,
     KernelMetadata,
     MultiKernel,
+    Resources,
     SubKernel,
+    SubKernelEvidence,
     TensorArgument,
     Wrapper,
 )
@@ -107,28 +117,51 @@ def listing(book: PickBook, graphs: Sequence[GraphRow]) -> dict[str, Json]:
             "picks": {state.value: number for state, number in counts.picks.items()},
         },
         "multi_kernels": [
-            multi_kernel(row, catalog.wrapper(row.multi_kernel)) for graph in graphs for row in graph.rows
+            multi_kernel(row, catalog.wrapper(row.multi_kernel), catalog.evidence(row.multi_kernel))
+            for graph in graphs
+            for row in graph.rows
         ],
         "diagnostics": [_diagnostic(diagnostic) for diagnostic in catalog.diagnostics],
         "environment": [asdict(note) for note in book.environment],
     }
 
 
-def shown(
-    catalog: Catalog,
-    row: MultiKernelRow,
-    sub: SubKernel,
-    stage: str,
-    text: str,
-) -> dict[str, Json]:
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """One text of a sub-kernel; ``configuration`` is the hash of the one that it is of, None for its source."""
+
+    sub_kernel: SubKernel
+    stage: str
+    text: str
+    configuration: str | None = None
+
+
+def shown(catalog: Catalog, row: MultiKernelRow, chosen: Shown | None = None) -> dict[str, Json]:
+    """Everything known of a multi-kernel, and the text that was ``chosen``; else its picked or first source."""
+    known, subs = row.multi_kernel, row.multi_kernel.sub_kernels
+    first = subs[row.pick.index or 0] if subs else None
+    sub = chosen.sub_kernel if chosen is not None else first
+    source = catalog.source(known, first) if chosen is None and first is not None else ""
+    found = {each.index: _of_sub_kernel(catalog, known, each) for each in subs}
     return {
         "schema": "mkexplorer.show/1",
         "place": catalog.place.path,
-        "multi_kernel": multi_kernel(row, catalog.wrapper(row.multi_kernel)),
-        "sub_kernel": sub.index,
-        "stage": stage,
-        "text": text,
-        "metadata": _metadata(catalog.metadata(row.multi_kernel, sub)),
+        "multi_kernel": multi_kernel(row, catalog.wrapper(known), catalog.evidence(known)),
+        "sub_kernel": sub.index if sub is not None else None,
+        "stage": chosen.stage if chosen is not None else "source",
+        "configuration": chosen.configuration if chosen is not None else None,
+        "text": chosen.text if chosen is not None else source or None,
+        "metadata": found[sub.index]["metadata"] if sub is not None else None,
+        "configurations": found[sub.index]["configurations"] if sub is not None else [],
+        "sub_kernels": list(found.values()),
+    }
+
+
+def _of_sub_kernel(catalog: Catalog, multi_kernel: MultiKernel, sub: SubKernel) -> dict[str, Json]:
+    return {
+        "index": sub.index,
+        "kernel_path": catalog.kernel_path(sub),
+        "metadata": _metadata(catalog.metadata(multi_kernel, sub)),
         "configurations": [_configuration(config) for config in catalog.configs(sub)],
     }
 
@@ -137,11 +170,13 @@ def difference(
     place: str,
     sides: tuple[tuple[MultiKernel, SubKernel], tuple[MultiKernel, SubKernel]],
     lines: tuple[Sequence[str], Sequence[str]],
+    numbers: tuple[Sequence[int], Sequence[int]],
     changes: Iterable[Change],
     *,
     stage: str,
     normalized: bool,
 ) -> dict[str, Json]:
+    """``numbers`` says which line of its whole text, from 0, each of the compared ``lines`` was."""
     different = [change for change in changes if change.op != "equal"]
     return {
         "schema": "mkexplorer.diff/1",
@@ -154,8 +189,8 @@ def difference(
         "changes": [
             {
                 "op": change.op,
-                "left": [change.left.start, change.left.stop],
-                "right": [change.right.start, change.right.stop],
+                "left": _lines_of(change.left, numbers[0]),
+                "right": _lines_of(change.right, numbers[1]),
                 "removed": list(lines[0][change.left.start : change.left.stop]),
                 "added": list(lines[1][change.right.start : change.right.stop]),
             }
@@ -164,12 +199,22 @@ def difference(
     }
 
 
+def _lines_of(span: range, numbers: Sequence[int]) -> list[Json]:
+    """First and end of what a span of the compared lines was in the whole text."""
+    if span:
+        return [numbers[span.start], numbers[span.stop - 1] + 1]
+    after = numbers[span.start - 1] + 1 if span.start else 0
+    return [after, after]
+
+
 def exported(path: str, size: int, multi_kernels: int) -> dict[str, Json]:
     return {"schema": "mkexplorer.export/1", "path": path, "bytes": size, "multi_kernels": multi_kernels}
 
 
-def multi_kernel(row: MultiKernelRow, wrapper: Wrapper) -> dict[str, Json]:
+def multi_kernel(row: MultiKernelRow, wrapper: Wrapper, evidence: Evidence | None) -> dict[str, Json]:
     known = row.multi_kernel
+    fits = evidence is not None and len(evidence.sub_kernels) == len(row.sub_kernels)
+    measured = evidence.sub_kernels if evidence is not None and fits else (None,) * len(row.sub_kernels)
     return {
         "id": known.id,
         "name": known.name,
@@ -182,10 +227,11 @@ def multi_kernel(row: MultiKernelRow, wrapper: Wrapper) -> dict[str, Json]:
         "wrapper": wrapper.origin.path,
         "wrapper_ordinal": wrapper.origin.ordinal,
         "wrapper_key": known.wrapper_key,
+        "written_by": wrapper.written_by,
         "line": known.definition.first,
         "operations": known.operations,
         "source_nodes": known.source_nodes,
-        "sub_kernels": [_sub_kernel(sub) for sub in row.sub_kernels],
+        "sub_kernels": [_sub_kernel(sub, found) for sub, found in zip(row.sub_kernels, measured, strict=True)],
         "arguments": [_argument(argument) for argument in known.calls[0].arguments] if known.calls else [],
         "calls": [
             {"line": call.line, "arguments": [_argument(argument) for argument in call.arguments]}
@@ -193,10 +239,17 @@ def multi_kernel(row: MultiKernelRow, wrapper: Wrapper) -> dict[str, Json]:
         ],
         "pick": pick(row.record),
         "verdict": _verdict(row.judgement),
+        "machine": _machine(evidence),
     }
 
 
-def _sub_kernel(row: SubKernelRow) -> dict[str, Json]:
+def _machine(evidence: Evidence | None) -> dict[str, Json] | None:
+    if evidence is None:
+        return None
+    return {"gpu": evidence.gpu, "torch": evidence.torch, "triton": evidence.triton, "source": evidence.source}
+
+
+def _sub_kernel(row: SubKernelRow, measured: SubKernelEvidence | None) -> dict[str, Json]:
     sub = row.sub_kernel
     return {
         "index": sub.index,
@@ -205,6 +258,9 @@ def _sub_kernel(row: SubKernelRow) -> dict[str, Json]:
         "kernel_file": sub.kernel_file,
         "size_key": sub.size_key,
         "cold": timing(row.timing),
+        "hot": timing(measured.hot) if measured is not None else None,
+        "stock_us": measured.stock_us if measured is not None else None,
+        "resources": _resources(measured.resources) if measured is not None else None,
         "picked": row.picked,
         "fastest": row.fastest,
     }
@@ -219,8 +275,15 @@ def _argument(argument: Argument) -> dict[str, Json]:
             "stride": argument.stride,
             "offset": argument.offset,
             "expression": argument.expression,
+            "origin": argument.origin,
         }
     return {"name": argument.name, "value": argument.value, "expression": argument.expression}
+
+
+def _resources(found: Resources | None) -> dict[str, Json] | None:
+    if found is None:
+        return None
+    return {"registers": found.registers, "spills": found.spills, "shared_bytes": found.shared_bytes}
 
 
 def _verdict(judgement: Judgement | None) -> dict[str, Json] | None:

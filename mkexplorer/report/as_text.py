@@ -13,7 +13,7 @@ from enum import StrEnum
 from itertools import compress
 from typing import TYPE_CHECKING
 
-from mkexplorer.catalog.model import Diagnostic
+from mkexplorer.catalog.model import Diagnostic, Place, PlaceKind
 from mkexplorer.picks.model import PickState
 from mkexplorer.report.findings import CheckupSection, Level
 from mkexplorer.report.rows import GraphRow, MultiKernelRow, SubKernelRow, Tone, pick_text, time_text
@@ -169,10 +169,12 @@ def coloured(line: str, spans: Iterable[tuple[int, int, str]], look: Look) -> st
     return "".join([*pieces, line[done:]])
 
 
-def diagnostic(found: Diagnostic) -> str:
-    """'error: k4/ck4….py:12: what happened. What to do.'"""
+def diagnostic(found: Diagnostic, place: Place) -> str:
+    """'error: /the/cache/k4/ck4….py:12: what happened. What to do.', with a path that an editor can open."""
     line = f":{found.line}" if found.line is not None else ""
-    return one_line(f"{found.severity.value}: {found.path}{line}: {found.message} {found.advice}".rstrip())
+    is_file = place.kind in (PlaceKind.WRAPPER, PlaceKind.LOG) or place.path.endswith(f"/{found.path}")
+    path = place.path if is_file else f"{place.path}/{found.path}"
+    return one_line(f"{found.severity.value}: {path}{line}: {found.message} {found.advice}".rstrip())
 
 
 def environment_note(note: EnvironmentNote) -> str:

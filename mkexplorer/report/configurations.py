@@ -7,9 +7,6 @@ from collections.abc import Sequence
 from mkexplorer.catalog.errors import MkexplorerError
 from mkexplorer.catalog.model import CompiledConfig, SubKernel
 
-# What can be read as text, in the order in which it comes out of each other; SASS stands in the cubin.
-STAGES = ("ttir", "ttgir", "llir", "ptx", "sass")
-
 
 def best_config(configs: Sequence[CompiledConfig]) -> CompiledConfig | None:
     """The one that won; where that is not known the first, whose ``won`` then says so; None where there are none."""

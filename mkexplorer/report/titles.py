@@ -12,7 +12,7 @@ import re
 from functools import lru_cache
 from typing import NamedTuple
 
-from mkexplorer.catalog.arguments import DTYPES
+from mkexplorer.catalog.layouts import DTYPES
 from mkexplorer.catalog.model import MultiKernel, Size, TensorArgument
 
 

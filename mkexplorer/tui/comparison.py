@@ -20,8 +20,8 @@ from mkexplorer.analysis.diff import (
 from mkexplorer.analysis.normalize import Evened, even_out_pair
 from mkexplorer.catalog.model import CompiledConfig, MultiKernel, SubKernel
 from mkexplorer.picks.model import recorded_pick
-from mkexplorer.report.configurations import STAGES as TEXT_STAGES
 from mkexplorer.report.configurations import best_config, config_text, no_source, nothing_compiled
+from mkexplorer.report.stages import STAGES as TEXT_STAGES
 from mkexplorer.report.titles import dtype_text, shape_text, title
 from mkexplorer.tui.source_tab import FIRST_NUMBER
 from mkexplorer_widgets.code_document import CodeDocument

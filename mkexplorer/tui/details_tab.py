@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import ClassVar
 
 from textual import work
@@ -9,15 +10,18 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical, VerticalScroll
 from textual.content import Content
+from textual.message import Message
 from textual.reactive import reactive
 from textual.widgets import Static
+from textual.worker import Worker, WorkerState
 
 from mkexplorer.catalog.errors import MkexplorerError
 from mkexplorer.report.details import details
 from mkexplorer.report.rows import multi_kernel_row
 from mkexplorer.tui.details_text import Facts, details_content
-from mkexplorer.tui.messages import CopyRequested, EditRequested, Failed
+from mkexplorer.tui.messages import CopyRequested, EditRequested
 from mkexplorer.tui.selection import Selection
+from mkexplorer_widgets.plain_text import visible
 
 
 class DetailsTab(Vertical):
@@ -37,6 +41,14 @@ Everything known of the multi-kernel: what it is, its pick, the times behind it,
     """
 
     selection: reactive[Selection | None] = reactive(None)
+
+    @dataclass
+    class Read(Message):
+        """What is known, or why it cannot be read."""
+
+        selection: Selection
+        facts: Facts | None
+        error: MkexplorerError | OSError | None = None
 
     def __init__(self) -> None:
         super().__init__()
@@ -61,19 +73,26 @@ Everything known of the multi-kernel: what it is, its pick, the times behind it,
         try:
             facts = Facts(row, evidence, details(catalog, row))
         except (MkexplorerError, OSError) as error:
-            self.post_message(Failed(error))
-            self.app.call_from_thread(self._show, None, f"Its details cannot be read: {error}")
-            return
-        self.app.call_from_thread(self._take, selection, facts)
+            self.post_message(self.Read(selection, None, error))
+        else:
+            self.post_message(self.Read(selection, facts))
 
-    def _take(self, selection: Selection, facts: Facts) -> None:
-        if self.selection is not None and self.selection.multi_kernel == selection.multi_kernel:
-            self._show(facts, "")
+    def on_details_tab_read(self, event: Read) -> None:
+        event.stop()
+        if self.selection is None or self.selection.multi_kernel != event.selection.multi_kernel:
+            return  # the person has gone on meanwhile
+        advice = event.error.advice if isinstance(event.error, MkexplorerError) else ""
+        self._show(event.facts, f"{event.error}.\n\n{advice}")
+
+    def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
+        if event.worker.group == "details" and event.state is WorkerState.ERROR:
+            error = event.worker.error
+            self._show(None, f"Reading failed: {type(error).__name__}: {error}.\n\nThis is a defect of mkexplorer.")
 
     def _show(self, facts: Facts | None, otherwise: str) -> None:
         is_other = facts is None or self._facts is None or facts.row.multi_kernel.id != self._facts.row.multi_kernel.id
         self._facts = facts
-        self.query_one(Static).update(self._content() if facts is not None else Content(otherwise))
+        self.query_one(Static).update(self._content() if facts is not None else Content(visible(otherwise)))
         if is_other:
             self.query_one(VerticalScroll).scroll_home(animate=False)
 

@@ -144,11 +144,13 @@ def _blocks(share: float, room: int) -> str:
 
 def _sub_kernels(row: MultiKernelRow, sections: Sequence[Section], width: int) -> Iterator[Line]:
     """Yield first what differs between the sub-kernels, in columns, then what all have in common."""
+    if not sections:
+        return
     labels = _labels(sections)
     values = {label: [_find(section, *label) for section in sections] for label in labels}
     differing = {label: found for label, found in values.items() if len({entry and entry.value for entry in found}) > 1}
     yield _heading("Sub-kernels: what differs (≠)", width)
-    if (width - _label_width(width)) // max(1, len(sections)) - 1 >= NARROWEST_COLUMN:
+    if (width - _label_width(width)) // len(sections) - 1 >= NARROWEST_COLUMN:
         yield from _columns(row.sub_kernels, differing, width)
     else:
         yield from _stacked(row.sub_kernels, differing, width)

@@ -76,9 +76,10 @@ class ExplorerApp(App[None]):
         return replace(state, theme=self.theme)
 
     def on_failed(self, event: Failed) -> None:
-        error = event.error
-        advice = error.advice if isinstance(error, MkexplorerError) else ""
-        self.notify(visible(f"{error}\n{advice}".strip()), severity="error", timeout=12, markup=False)
+        from mkexplorer.tui.sheets import error_texts
+
+        text = visible("\n".join(error_texts(event.error)).strip())
+        self.notify(text, severity="error", timeout=12, markup=False)
 
     def on_notice(self, event: Notice) -> None:
         self.notify(visible(event.text), markup=False)

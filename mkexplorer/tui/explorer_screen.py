@@ -16,6 +16,7 @@ from textual.timer import Timer
 from textual.widgets import Footer, Static
 
 from mkexplorer.catalog.model import MultiKernel, PlaceKind, SubKernel
+from mkexplorer.picks.model import recorded_pick
 from mkexplorer.report import rows
 from mkexplorer.tui import sheets
 from mkexplorer.tui.follow import CatalogRead, CatalogReader, ReadingFailed
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
 
 # A key held down must not start to read every row's texts.
 SELECTION_DELAY_S = 0.05
-DIVIDER_STEP = 0.05
 NARROW = 100
 
 
@@ -59,7 +59,7 @@ class ExplorerScreen(Screen[None]):
         _binding("s", "sort", "Sort", "Next order: graph, operation, size, time, regret", show=True),
         *(_tab_binding(at, spec) for at, spec in enumerate(TABS, start=1)),
         _binding("m", "mark", "Mark", "Remember this sub-kernel, to compare another one with it", show=True),
-        _binding("y", "copy", "Copy", "Copy what the tab shows, or the id", show=True),
+        _binding("y", "copy", "Copy", "Copy what the tab shows", show=True),
         _binding("e", "edit", "Edit", "Open the file in $VISUAL or $EDITOR", show=True),
         _binding("f", "follow", "Follow", "Watch the place while a program compiles, or stop watching"),
         _binding("plus,equals_sign,ctrl+right", "divide(1)", "Wider list", "Move the divider right or down"),
@@ -78,6 +78,8 @@ class ExplorerScreen(Screen[None]):
         self._state = state
         self.kernels = KernelList(_order(state.sort))
         self.work = WorkArea(state.tab, state.options)
+        self._splitter = Splitter()
+        self._header = Static(id="header")
         self._catalog: Catalog | None = None
         self._graphs: tuple[rows.GraphRow, ...] = ()
         self._facts = HeaderFacts(place)
@@ -87,10 +89,10 @@ class ExplorerScreen(Screen[None]):
     # --- layout ---------------------------------------------------------------------------------------------
 
     def compose(self) -> ComposeResult:
-        yield Static(id="header")
+        yield self._header
         with Container(id="panes"):
             yield self.kernels
-            yield Splitter()
+            yield self._splitter
             yield self.work
         yield VerticalScroll(Static(id="sheet-text"), id="sheet")
         yield Footer(compact=True)
@@ -123,9 +125,8 @@ class ExplorerScreen(Screen[None]):
         share = f"{self._ratio * 100:.1f}%"
         styles = self.kernels.styles
         styles.width, styles.height = ("100%", share) if self._stacked else (share, "100%")
-        splitter = self.query_one(Splitter)
-        splitter.direction = "rows" if self._stacked else "columns"
-        splitter.set_reactive(Splitter.ratio, self._ratio)
+        self._splitter.direction = "rows" if self._stacked else "columns"
+        self._splitter.set_reactive(Splitter.ratio, self._ratio)
         self._show_header()
 
     def on_splitter_moved(self, event: Splitter.Moved) -> None:
@@ -143,7 +144,7 @@ class ExplorerScreen(Screen[None]):
 
     def _show_header(self) -> None:
         width = self.app.size.width - 2
-        self.query_one("#header", Static).update(header_content(self._facts, width))
+        self._header.update(header_content(self._facts, width))
 
     # --- the catalog ----------------------------------------------------------------------------------------
 
@@ -265,11 +266,12 @@ class ExplorerScreen(Screen[None]):
         await self.work.show_tab(name)
 
     def action_mark(self) -> None:
-        """Mark the current sub-kernel (of a multi-kernel's own row: its first), or take the mark away again."""
+        """Mark the current sub-kernel (of a multi-kernel's own row: the one that tabs show), or unmark it."""
         multi_kernel, sub = self.kernels.current
-        if multi_kernel is None:
+        if multi_kernel is None or self._catalog is None or not multi_kernel.sub_kernels:
             return
-        chosen = (multi_kernel, sub or multi_kernel.sub_kernels[0])
+        picked = recorded_pick(multi_kernel, self._catalog.evidence(multi_kernel)).index
+        chosen = (multi_kernel, sub or multi_kernel.sub_kernels[picked or 0])
         self._mark = None if chosen == self._mark else chosen
         self.kernels.show_mark(self._mark)
         self._select()
@@ -298,7 +300,7 @@ class ExplorerScreen(Screen[None]):
         self.notify("Watching the place for new graphs." if follow else "Not watching the place any more.")
 
     def action_divide(self, steps: int) -> None:
-        self.query_one(Splitter).action_step(steps)
+        self._splitter.action_step(steps)
 
     def action_sidebar(self) -> None:
         if self.has_class("-no-list"):

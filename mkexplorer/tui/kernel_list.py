@@ -15,6 +15,7 @@ from textual.widgets import Input, Static
 
 from mkexplorer.report import rows
 from mkexplorer.tui.list_rows import Folding, RowKey, outline_rows
+from mkexplorer.tui.messages import CopyRequested
 from mkexplorer_widgets.outline import Outline
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ Unfold a row with → or a click on its arrow to see its sub-kernels.
         Binding("slash", "filter", "Filter", priority=True, id="list.filter", tooltip=FILTER_HELP),
         Binding("enter,down", "to_rows", "To the rows", show=False, priority=True, id="list.rows",
                 tooltip="From the filter to the rows"),
+        Binding("Y", "copy_id", "Copy id", show=False, id="list.copy_id", tooltip="Copy the id"),
         Binding("Z", "fold_all", "Fold all", show=False, id="list.fold_all", tooltip="Show no sub-kernels"),
         Binding("z", "unfold_all", "Unfold all", show=False, id="list.unfold_all", tooltip="Show all sub-kernels"),
         Binding("escape", "clear_filter", "Clear filter", show=False, id="list.clear_filter", tooltip="Show all again"),
@@ -61,24 +63,17 @@ Unfold a row with → or a click on its arrow to see its sub-kernels.
         self._marked: RowKey | None = None
         self._query = ""
         self._filter_timer: Timer | None = None
+        self.outline = Outline("reading…")
+        placeholder = "/ filter by operation, shape, dtype, name…"
+        self._field = Input(placeholder=placeholder, compact=True, select_on_focus=False)
+        self._field.tooltip = "Rows that hold every word: layer 4096x bf16; letters may lie apart: lnorm"
+        self._summary = Static(id="shown")
 
     def compose(self) -> ComposeResult:
-        placeholder = "/ filter by operation, shape, dtype, name…"
         with Horizontal():
-            yield Input(placeholder=placeholder, compact=True, select_on_focus=False)
-            yield Static(id="shown")
-        yield Outline("reading…")
-
-    def on_mount(self) -> None:
-        self._field.tooltip = "Rows that hold every word: layer 4096x bf16; letters may lie apart: lnorm"
-
-    @property
-    def _field(self) -> Input:
-        return self.query_one(Input)
-
-    @property
-    def outline(self) -> Outline:
-        return self.query_one(Outline)
+            yield self._field
+            yield self._summary
+        yield self.outline
 
     @property
     def all_rows(self) -> Iterable[rows.MultiKernelRow]:
@@ -130,6 +125,11 @@ Unfold a row with → or a click on its arrow to see its sub-kernels.
         self.order = order
         self._show_rows()
 
+    def action_copy_id(self) -> None:
+        multi_kernel, _ = self.current
+        if multi_kernel is not None:
+            self.post_message(CopyRequested(multi_kernel.id, f"the id {multi_kernel.id}"))
+
     def action_fold_all(self) -> None:
         self._folding = Folding()
         self._show_rows()
@@ -144,7 +144,7 @@ Unfold a row with → or a click on its arrow to see its sub-kernels.
         self._first_of = {graph.key: graph.rows[0] for graph in self._shown}
         self.outline.show_message(self._why_empty())
         self.outline.set_rows(outline_rows(self._shown, self._folding, self._marked))
-        self.query_one("#shown", Static).update(Content(self._what_is_shown()))
+        self._summary.update(Content(self._what_is_shown()))
 
     def _what_is_shown(self) -> str:
         """'3 of 41 · by regret'; nothing where all is shown as it comes."""

@@ -60,7 +60,8 @@ def mkexplorer(cache: Path, *arguments: str) -> str:
 
 
 def listed(cache: Path) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = json.loads(mkexplorer(cache, "list", "--place", str(cache), "--json"))["multi_kernels"]
+    document = json.loads(mkexplorer(cache, "list", "--place", str(cache), "--json"))
+    found: list[dict[str, Any]] = document["multi_kernels"]
     return found
 
 

@@ -13,7 +13,7 @@ import torch.nn.functional as functional
 from torch.profiler import ProfilerActivity, profile
 
 
-class Block(torch.nn.Module):
+class Block(torch.nn.Module):  # type: ignore[misc]  # mypy does not follow torch
     """Layer norm, a linear map, RMS norm, softmax: one reduction each that Inductor writes in two ways."""
 
     def __init__(self, width: int) -> None:

@@ -1,4 +1,4 @@
-"""Makes the sample bundle out of a recorded cache: ``python tools/make_sample.py CACHE RECORD OUTPUT``.
+"""Makes the sample bundle out of a recorded cache: ``python tests/make_sample.py CACHE RECORD OUTPUT``.
 
 CACHE is an Inductor cache directory or a tar file of one. RECORD is the JSON written beside it on the GPU machine:
 for every multi-kernel its pick, the device times of its sub-kernels, what torch itself measured, and what the
