@@ -1,7 +1,8 @@
 """The command line. It parses before it imports anything heavy; see ``parser`` for the commands.
 
-Exit codes: 0; 1 found nothing, or the two differ; 2 wrong usage, or something could not be opened or read; 130 after
-Ctrl-C; 141 when whoever reads the output went away (as the shell itself reports it).
+Exit codes: 0; 1 found nothing, had nothing to do, or the two differ, or the doctor found problems; 2 wrong usage, or
+something could not be opened, read or changed; 130 after Ctrl-C; 141 when whoever reads the output went away (as the
+shell itself reports it).
 """
 
 from __future__ import annotations
