@@ -15,6 +15,7 @@ from mkexplorer.catalog import Catalog
 from mkexplorer.catalog.errors import MkexplorerError
 from mkexplorer.tui.explorer_app import ExplorerApp
 from mkexplorer.tui.explorer_screen import ExplorerScreen
+from mkexplorer.tui.picks import NoPython, Pythons
 from mkexplorer.tui.state import UiState
 
 WAIT_S = 20.0
@@ -80,7 +81,7 @@ def opener_of(what: Catalog | MkexplorerError) -> Callable[[], Catalog]:
 @asynccontextmanager
 async def explore_while_reading(opener: Callable[[], Catalog]) -> AsyncIterator[Session]:
     """Run the app while ``opener`` may not have answered yet."""
-    app = ExplorerApp(opener, "PLACE", UiState(tab="details", follow=False))
+    app = ExplorerApp(opener, "PLACE", UiState(tab="details", follow=False), pythons=NoPython())
     async with app.run_test(size=WIDE) as pilot:
         session = Session(app, pilot)
         await session.until(lambda: isinstance(app.screen, ExplorerScreen))
@@ -93,10 +94,14 @@ async def explore(
     size: tuple[int, int] = WIDE,
     state: UiState | None = None,
     problem: str = "",
+    pythons: Pythons | None = None,
 ) -> AsyncIterator[Session]:
-    """Run the app on ``what`` (an error: opening fails with it) until it shows something."""
+    """Run the app on ``what`` (an error: opening fails with it) until it shows something.
+
+    Unless ``pythons`` tell of one, no Python is started to find picks.
+    """
     state = state or UiState(tab="details", follow=False)
-    app = ExplorerApp(opener_of(what), "PLACE", state, problem)
+    app = ExplorerApp(opener_of(what), "PLACE", state, problem, pythons or NoPython())
     async with app.run_test(size=size) as pilot:
         session = Session(app, pilot)
         await session.until(lambda: isinstance(app.screen, ExplorerScreen))

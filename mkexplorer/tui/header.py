@@ -15,13 +15,18 @@ SHORTEST_PLACE = 12
 
 @dataclass(frozen=True, slots=True)
 class HeaderFacts:
-    """``machine`` is 'torch 2.11.0 · NVIDIA H100'; ``problems`` counts what could not be used in the place."""
+    """``machine`` is 'torch 2.11.0 · NVIDIA H100'; ``problems`` counts what could not be used in the place.
+
+    ``doing`` is what goes on in the background; ``picks_ignored`` by programs that are started from here.
+    """
 
     place: str
     counts: str = ""
     machine: str = ""
     problems: int = 0
     following: bool = False
+    doing: str = ""
+    picks_ignored: bool = False
 
 
 def header_content(facts: HeaderFacts, width: int) -> Content:
@@ -30,6 +35,10 @@ def header_content(facts: HeaderFacts, width: int) -> Content:
     if facts.problems:
         noun = "problem" if facts.problems == 1 else "problems"
         status.insert(0, (f"⚠ {facts.problems} {noun} (!)", "$text-warning"))
+    if facts.picks_ignored:
+        status.insert(0, ("⚠ picks are ignored (D)", "$text-warning"))
+    if facts.doing:
+        status.insert(0, (facts.doing, "$text-primary"))
     said = [(text, "") for text in (facts.counts, facts.machine) if text] + status
     room = width - len("mkexplorer" + GAP)
     place = visible(facts.place).replace("\n", " ")
