@@ -15,7 +15,7 @@ from mkexplorer.catalog import Catalog
 from mkexplorer.catalog.errors import MkexplorerError
 from mkexplorer.tui.explorer_app import ExplorerApp
 from mkexplorer.tui.explorer_screen import ExplorerScreen
-from mkexplorer.tui.picks import NoPython, Pythons
+from mkexplorer.tui.picks import LOOKING, NoPython, Pythons
 from mkexplorer.tui.state import UiState
 
 WAIT_S = 20.0
@@ -32,6 +32,12 @@ class Session:
     @property
     def explorer(self) -> ExplorerScreen:
         return next(screen for screen in self.app.screen_stack if isinstance(screen, ExplorerScreen))
+
+    @property
+    def knows_picks(self) -> bool:
+        """Nothing is looked for any more."""
+        book = self.explorer.book
+        return book is None or all(record.place_reason != LOOKING for record in book.records.values())
 
     @property
     def cursor_text(self) -> str:
@@ -96,7 +102,7 @@ async def explore(
     problem: str = "",
     pythons: Pythons | None = None,
 ) -> AsyncIterator[Session]:
-    """Run the app on ``what`` (an error: opening fails with it) until it shows something.
+    """Run the app on ``what`` (an error: opening fails with it) until it shows something, and knows the picks.
 
     Unless ``pythons`` tell of one, no Python is started to find picks.
     """
@@ -107,5 +113,6 @@ async def explore(
         await session.until(lambda: isinstance(app.screen, ExplorerScreen))
         explorer = session.explorer
         await session.until(lambda: bool(explorer.kernels.outline.rows) or explorer.has_class("-sheet"))
+        await session.until(lambda: session.knows_picks)
         await pilot.pause()
         yield session

@@ -24,7 +24,7 @@ from mkexplorer.tui.header import HeaderFacts, header_content
 from mkexplorer.tui.kernel_list import FILTER_HELP, KernelList
 from mkexplorer.tui.messages import EditRequested, Failed, OpenEditor
 from mkexplorer.tui.pick_verbs import PICK_BINDINGS, PickVerbs
-from mkexplorer.tui.picks import PickKeeper, PicksProgress, PicksRead, Pythons
+from mkexplorer.tui.picks import PickKeeper, PicksProgress, PicksRead, Pythons, unknown_picks
 from mkexplorer.tui.selection import Selection
 from mkexplorer.tui.state import UiState
 from mkexplorer.tui.tabs import TABS, TabSpec
@@ -188,7 +188,8 @@ class ExplorerScreen(Screen[None]):
         if event.book.catalog is not self._catalog:
             return  # the place was read again meanwhile, and what is known of it comes with that
         self._graphs, self.book = event.graphs, event.book
-        self._facts = replace(self._facts, counts=rows.counts_text(rows.count(event.graphs)))
+        counts, unknown = rows.counts_text(rows.count(event.graphs)), unknown_picks(event.book)
+        self._facts = replace(self._facts, counts=counts, unknown_picks=unknown)
         self._show_header()
         self.kernels.show(event.graphs)
         self.refresh_bindings()

@@ -23,7 +23,7 @@ from mkexplorer.picks.plans import Plan
 from mkexplorer.report.changes import Namer, heading, history_rows
 from mkexplorer.tui import pick_sheets
 from mkexplorer.tui.messages import Failed, Notice
-from mkexplorer.tui.picks import PickKeeper, unexpected
+from mkexplorer.tui.picks import PickKeeper, unexpected, unknown_picks
 
 if TYPE_CHECKING:
     from mkexplorer.tui.explorer_screen import ExplorerScreen
@@ -66,18 +66,20 @@ class PickVerbs:
             return False
         records = book.records.values()
         can_change = book.catalog.place.kind is not PlaceKind.BUNDLE
+        # Histories tell of themselves what to undo; those of picks that are not known are not read yet.
+        may_tell = can_change and bool(unknown_picks(book))
         match verb:
             case "pin" | "clear":
                 pointed = self._screen.kernels.pointed
                 return pointed is not None and (verb == "pin" or pointed[0].pick.state is not PickState.NONE)
             case "undo":
-                return can_change and any(record.file.history.undoable for record in records)
+                return may_tell or any(record.file.history.undoable for record in records)
             case "clear_all":
                 return can_change and any(_holds_something(record.pick.state) for record in records)
             case "clear_invalid":
                 return can_change and any(record.pick.state is PickState.INVALID for record in records)
             case "history":
-                return any(record.file.history.entries for record in records)
+                return may_tell or any(record.file.history.entries for record in records)
         return True
 
     def do(self, verb: str) -> None:
@@ -164,7 +166,11 @@ class PickVerbs:
         assert book is not None
         files = await asyncio.to_thread(lambda: list(read_histories(book.catalog.store)))
         problems = [f"{file.path}.json: {problem}" for file in files for problem in file.history.problems]
-        content = pick_sheets.history_content(history_rows(Namer(book.catalog), files), problems)
+        history = history_rows(Namer(book.catalog), files)
+        if not history and not problems:
+            self._screen.post_message(Notice("No pick was changed by mkexplorer here."))
+            return
+        content = pick_sheets.history_content(history, problems)
         self._screen.app.push_screen(TextDialog("History of the picks (UTC)", content))
 
     async def _doctor(self) -> None:

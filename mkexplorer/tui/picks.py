@@ -15,6 +15,7 @@ from textual.message import Message
 
 from mkexplorer.catalog import Catalog
 from mkexplorer.catalog.errors import MkexplorerError
+from mkexplorer.catalog.model import PlaceKind
 from mkexplorer.picks import plans
 from mkexplorer.picks.book import (
     NotStarted,
@@ -29,9 +30,10 @@ from mkexplorer.picks.book import (
 from mkexplorer.picks.changes import full_id
 from mkexplorer.picks.files import unknown_pick_file
 from mkexplorer.picks.interpreter import Identity, Interpreter, InterpreterClosed
-from mkexplorer.picks.model import Who
+from mkexplorer.picks.model import PickState, Who
 from mkexplorer.picks.places import Progress
 from mkexplorer.picks.plans import Outcome, Plan
+from mkexplorer.picks.rules import has_no_file
 from mkexplorer.picks.writing import Occasion
 from mkexplorer.report import rows
 from mkexplorer.tui.messages import Failed
@@ -271,6 +273,14 @@ class PickKeeper(threading.Thread):
             interpreter, self._interpreter = self._interpreter, None
         if interpreter is not None:
             interpreter.close()
+
+
+def unknown_picks(book: PickBook) -> int:
+    """How many pick files of a cache cannot be told; those that are still looked for count too."""
+    if book.catalog.place.kind is not PlaceKind.CACHE:
+        return 0  # what is no cache has none
+    timed = (each for each in book.catalog.multi_kernels if not has_no_file(each))
+    return sum(book.of(each).pick.state is PickState.UNKNOWN for each in timed)
 
 
 def unexpected(doing: str, error: Exception) -> MkexplorerError:
