@@ -15,6 +15,7 @@ from mkexplorer.catalog import Catalog
 from mkexplorer.catalog.errors import MkexplorerError
 from mkexplorer.tui.explorer_app import ExplorerApp
 from mkexplorer.tui.explorer_screen import ExplorerScreen
+from mkexplorer.tui.picks import LOOKING, NoPython, Pythons
 from mkexplorer.tui.state import UiState
 
 WAIT_S = 20.0
@@ -31,6 +32,12 @@ class Session:
     @property
     def explorer(self) -> ExplorerScreen:
         return next(screen for screen in self.app.screen_stack if isinstance(screen, ExplorerScreen))
+
+    @property
+    def knows_picks(self) -> bool:
+        """Nothing is looked for any more."""
+        book = self.explorer.book
+        return book is None or all(record.place_reason != LOOKING for record in book.records.values())
 
     @property
     def cursor_text(self) -> str:
@@ -80,7 +87,7 @@ def opener_of(what: Catalog | MkexplorerError) -> Callable[[], Catalog]:
 @asynccontextmanager
 async def explore_while_reading(opener: Callable[[], Catalog]) -> AsyncIterator[Session]:
     """Run the app while ``opener`` may not have answered yet."""
-    app = ExplorerApp(opener, "PLACE", UiState(tab="details", follow=False))
+    app = ExplorerApp(opener, "PLACE", UiState(tab="details", follow=False), pythons=NoPython())
     async with app.run_test(size=WIDE) as pilot:
         session = Session(app, pilot)
         await session.until(lambda: isinstance(app.screen, ExplorerScreen))
@@ -93,14 +100,19 @@ async def explore(
     size: tuple[int, int] = WIDE,
     state: UiState | None = None,
     problem: str = "",
+    pythons: Pythons | None = None,
 ) -> AsyncIterator[Session]:
-    """Run the app on ``what`` (an error: opening fails with it) until it shows something."""
+    """Run the app on ``what`` (an error: opening fails with it) until it shows something, and knows the picks.
+
+    Unless ``pythons`` tell of one, no Python is started to find picks.
+    """
     state = state or UiState(tab="details", follow=False)
-    app = ExplorerApp(opener_of(what), "PLACE", state, problem)
+    app = ExplorerApp(opener_of(what), "PLACE", state, problem, pythons or NoPython())
     async with app.run_test(size=size) as pilot:
         session = Session(app, pilot)
         await session.until(lambda: isinstance(app.screen, ExplorerScreen))
         explorer = session.explorer
         await session.until(lambda: bool(explorer.kernels.outline.rows) or explorer.has_class("-sheet"))
+        await session.until(lambda: session.knows_picks)
         await pilot.pause()
         yield session

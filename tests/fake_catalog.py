@@ -19,6 +19,7 @@ from mkexplorer.catalog.model import (
     SubKernel,
     Wrapper,
 )
+from mkexplorer.catalog.store import FolderStore
 from tests import builders
 
 SOURCE = "@triton_heuristics.reduction(\n    size_hints={'x': 4096, 'r0_': 4096},\n)\ndef kernel():\n    pass\n"
@@ -37,6 +38,7 @@ class FakeCatalog:
         kind: PlaceKind = PlaceKind.CACHE,
     ) -> None:
         self.place = Place("/the/place", kind)
+        self.store = FolderStore("/the/place")
         self.multi_kernels = tuple(multi_kernels)
         self.diagnostics = diagnostics
         self.refreshed: FakeCatalog | MkexplorerError = self

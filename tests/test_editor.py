@@ -9,7 +9,7 @@ import pytest
 
 from mkexplorer.catalog.errors import MkexplorerError
 from mkexplorer.catalog.model import Place, PlaceKind
-from mkexplorer.tui.editor import edit, editor_command, file_of
+from mkexplorer.tui.editor import command_for, editor_command, file_of, run_editor
 
 FILE = Path("/x/y.py")
 
@@ -47,20 +47,25 @@ def test_a_bundle_has_no_files_to_edit() -> None:
         file_of(Place("/x/a.mkx", PlaceKind.BUNDLE), "ab/cab.py")
 
 
-def test_it_runs_the_editor_on_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "a.py").write_text("x")
-    script = tmp_path / "ed.py"
+def test_it_runs_the_editor_on_the_file(tmp_path: Path) -> None:
+    (tmp_path / "a.py").write_text("x\n")
+    script = tmp_path / "editor.py"
     script.write_text("import sys; open(sys.argv[2], 'a').write(sys.argv[1])")
-    monkeypatch.setenv("VISUAL", f"{sys.executable} {script}")
-    edit(Place(str(tmp_path), PlaceKind.CACHE), "a.py", 3)
-    assert (tmp_path / "a.py").read_text() == "x+3"
+    environ = {"EDITOR": f"{sys.executable} {script}"}
+
+    command = command_for(environ, Place(str(tmp_path), PlaceKind.CACHE), "a.py", 3)
+    assert run_editor(command) is None
+    assert (tmp_path / "a.py").read_text() == "x\n+3"
 
 
-def test_a_failing_editor_and_a_vanished_file_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    place = Place(str(tmp_path), PlaceKind.CACHE)
+def test_a_vanished_file_is_told_before_the_terminal_is_left(tmp_path: Path) -> None:
     with pytest.raises(MkexplorerError, match="not there any more"):
-        edit(place, "gone.py", 1)
-    (tmp_path / "a.py").touch()
-    monkeypatch.setenv("VISUAL", "false")
-    with pytest.raises(MkexplorerError, match="exit code 1"):
-        edit(place, "a.py", 1)
+        command_for({"EDITOR": "vi"}, Place(str(tmp_path), PlaceKind.CACHE), "gone.py", 1)
+
+
+@pytest.mark.parametrize("command", [[sys.executable, "-c", "raise SystemExit(3)"], ["/no/such/editor"]])
+def test_a_failing_editor_is_told_and_raises_nothing(command: list[str]) -> None:
+    failure = run_editor(command)
+
+    assert failure is not None
+    assert "$EDITOR" in failure.advice

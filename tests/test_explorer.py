@@ -371,7 +371,7 @@ class TestPaletteAndHelp:
             await session.until(lambda: session.cursor_text.startswith("▸ softmax"))
 
     async def test_help_lists_signs_words_and_keys_and_closes(self) -> None:
-        async with explore(two_graphs().as_catalog, (120, 90)) as session:
+        async with explore(two_graphs().as_catalog, (120, 110)) as session:
             await session.press("question_mark")
             text = session.screen_text()
             for expected in ("⚠ +38%", "persistent", "Explorer: keys", "List: keys", "App: keys", "Mouse"):

@@ -124,6 +124,14 @@ class TestSeeing:
 
 
 class TestPython:
+    def test_a_bundle_starts_none(self, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+        def start(python: str) -> WorkerProcess:
+            raise AssertionError(f"{python} was started")
+
+        monkeypatch.setattr("mkexplorer.picks.interpreter.WorkerProcess", start)
+        for command in (["list"], ["show", "cmzexxx"], ["picks", "export"]):
+            assert run(*command, "--sample").code == 0
+
     @pytest.fixture
     def new(self, tmp_path: Path) -> PlayedCache:
         return PlayedCache(tmp_path / "new", NEW)

@@ -6,11 +6,13 @@ import shutil
 import subprocess
 import sys
 import time
+import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from mkexplorer.catalog.places import sample_path
 from mkexplorer.tui.state import load_state, state_path
 
 TMUX = shutil.which("tmux")
@@ -114,5 +116,21 @@ def test_a_place_that_is_not_there_can_be_left_too(terminal: Terminal, tmp_path:
 def test_quitting_while_a_place_is_read_does_not_wait(terminal: Terminal, tmp_path: Path) -> None:
     terminal.line(f"clear; {sys.executable} -m mkexplorer --sample; echo left with $?")
     terminal.shows("mkexplorer   ")
+    terminal.type("q")
+    terminal.shows("left with 0")
+
+
+@pytest.mark.parametrize("place", ["--sample", "cache"])
+def test_an_editor_that_cannot_run_leaves_the_app_alive(terminal: Terminal, tmp_path: Path, place: str) -> None:
+    if place == "cache":
+        with zipfile.ZipFile(sample_path()) as bundle:
+            bundle.extractall(tmp_path / "cache")
+        place = str(tmp_path / "cache")
+    terminal.line(f"clear; EDITOR=/bin/false {sys.executable} -m mkexplorer {place} --no-python; echo left with $?")
+    terminal.shows("41 multi-kernels")
+    terminal.type("1")
+    terminal.shows("0 looped")
+    terminal.type("e")
+    terminal.until(lambda text: "no file to edit" in text or "ended with exit code 1" in text)
     terminal.type("q")
     terminal.shows("left with 0")

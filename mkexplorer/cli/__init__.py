@@ -1,7 +1,8 @@
 """The command line. It parses before it imports anything heavy; see ``parser`` for the commands.
 
-Exit codes: 0; 1 found nothing, or the two differ; 2 wrong usage, an id that names no multi-kernel, or something could
-not be opened or read; 130 after Ctrl-C; 141 when whoever reads the output went away (as the shell itself reports it).
+Exit codes: 0; 1 found nothing, had nothing to do, or the two differ, or the doctor found problems; 2 wrong usage, an
+id that names no multi-kernel, or something could not be opened, read or changed; 130 after Ctrl-C; 141 when whoever
+reads the output went away (as the shell itself reports it).
 """
 
 from __future__ import annotations
@@ -44,7 +45,14 @@ def _run(arguments: Sequence[str]) -> int:
         if given.command == "open" and is_interactive():
             from mkexplorer.tui.app import run as run_app
 
-            return run_app(given.place, sample=given.sample, theme=given.theme, follow=given.follow)
+            return run_app(
+                given.place,
+                sample=given.sample,
+                theme=given.theme,
+                follow=given.follow,
+                python=given.python,
+                no_python=given.no_python,
+            )
         # Behind the app's start, because its first frame needs nothing of what the commands import.
         from mkexplorer.cli.commands import run
 

@@ -12,22 +12,33 @@ if TYPE_CHECKING:
     from mkexplorer.catalog import Catalog
 
 
-def run(place: str | None, *, sample: bool = False, theme: str | None = None, follow: bool | None = None) -> int:
+def run(
+    place: str | None,
+    *,
+    sample: bool = False,
+    theme: str | None = None,
+    follow: bool | None = None,
+    python: str | None = None,
+    no_python: bool = False,
+) -> int:
     """Run the explorer until the person quits; returns the exit code.
 
     ``place`` None means torch's own cache directory of this user; ``sample`` the recorded one that comes along.
-    ``theme`` and ``follow`` win over what the last run left.
+    ``theme`` and ``follow`` win over what the last run left. ``python`` is the one with the torch that wrote the cache,
+    by default the one that runs this; with ``no_python`` none is started.
     """
     gc.disable()
     from dataclasses import replace
 
     from mkexplorer.tui.explorer_app import ExplorerApp
+    from mkexplorer.tui.picks import NoPython, Pythons
     from mkexplorer.tui.state import load_state, save_state, state_path
 
     path = state_path()
     state, problem = load_state(path)
     state = replace(state, theme=theme or state.theme, follow=state.follow if follow is None else follow)
-    app = ExplorerApp(_opener(place, sample), _label(place, sample), state, problem)
+    pythons = NoPython(python) if no_python else Pythons(python)
+    app = ExplorerApp(_opener(place, sample), _label(place, sample), state, problem, pythons)
     app.run()
     try:
         save_state(path, app.state)

@@ -19,7 +19,6 @@ from mkexplorer.analysis.diff import (
 )
 from mkexplorer.analysis.normalize import Evened, even_out_pair
 from mkexplorer.catalog.model import CompiledConfig, MultiKernel, SubKernel
-from mkexplorer.picks.model import recorded_pick
 from mkexplorer.report.configurations import best_config, config_text, no_source, nothing_compiled
 from mkexplorer.report.stages import STAGES as TEXT_STAGES
 from mkexplorer.report.titles import dtype_text, shape_text, title
@@ -84,15 +83,11 @@ def default_pair(selection: Selection) -> tuple[Subject, Subject] | None:
     if len(subs) < 2:
         return None
     other = subs[0] if current.index != subs[0].index else subs[1]
-    picked = picked_index(selection.catalog, multi_kernel)
+    picked = selection.picked
     if selection.sub_kernel is not None:
         other = next((sub for sub in subs if sub.index == picked != current.index), other)
     first, second = sorted((current, other), key=lambda sub: sub.index)
     return Subject(multi_kernel, first), Subject(multi_kernel, second)
-
-
-def picked_index(catalog: Catalog, multi_kernel: MultiKernel) -> int | None:
-    return recorded_pick(multi_kernel, catalog.evidence(multi_kernel)).index
 
 
 def with_config(catalog: Catalog, subject: Subject) -> Subject:

@@ -61,7 +61,7 @@ Everything known of the multi-kernel: what it is, its pick, the times behind it,
     def watch_selection(self, old: Selection | None, new: Selection | None) -> None:
         if new is None or new.multi_kernel is None:
             self._show(None, "Choose a multi-kernel in the list; everything known of it appears here.")
-        elif old is None or (old.catalog, old.multi_kernel) != (new.catalog, new.multi_kernel):
+        elif old is None or _subject(old) != _subject(new):
             self._read(new)
 
     @work(thread=True, exclusive=True, group="details", exit_on_error=False)
@@ -69,9 +69,10 @@ Everything known of the multi-kernel: what it is, its pick, the times behind it,
         catalog, multi_kernel = selection.catalog, selection.multi_kernel
         assert multi_kernel is not None
         evidence = catalog.evidence(multi_kernel)
-        row = multi_kernel_row(multi_kernel, evidence)
+        row = multi_kernel_row(multi_kernel, evidence, selection.record)
+        environment = selection.picks.environment if selection.picks is not None else ()
         try:
-            facts = Facts(row, evidence, details(catalog, row))
+            facts = Facts(row, evidence, details(catalog, row, environment))
         except (MkexplorerError, OSError) as error:
             self.post_message(self.Read(selection, None, error))
         else:
@@ -114,3 +115,7 @@ Everything known of the multi-kernel: what it is, its pick, the times behind it,
         if selection is not None and selection.multi_kernel is not None:
             wrapper = selection.catalog.wrapper(selection.multi_kernel)
             self.post_message(EditRequested(wrapper.origin.path, selection.multi_kernel.definition.first))
+
+
+def _subject(selection: Selection) -> tuple[object, ...]:
+    return selection.catalog, selection.multi_kernel, selection.record

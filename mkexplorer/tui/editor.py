@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from mkexplorer.catalog.errors import MkexplorerError
@@ -45,11 +44,21 @@ def editor_command(environ: Mapping[str, str], file: Path, line: int) -> list[st
     return [*words, f"+{line}", str(file)]
 
 
-def edit(place: Place, path: str, line: int) -> None:
-    """Run the editor and wait for it; the caller has left the terminal to it. Raises MkexplorerError or OSError."""
+def command_for(environ: Mapping[str, str], place: Place, path: str, line: int) -> list[str]:
+    """Return the command that edits ``path`` of a place. Raises MkexplorerError where that cannot be."""
     file = file_of(place, path)
     if not file.is_file():
         raise MkexplorerError(f"{file} is not there any more.", "Its cache may have been cleared.")
-    code = subprocess.call(editor_command(os.environ, file, line))
-    if code:
-        raise MkexplorerError(f"The editor ended with exit code {code}.", "Check $VISUAL and $EDITOR.")
+    return editor_command(environ, file, line)
+
+
+def run_editor(command: Sequence[str]) -> MkexplorerError | None:
+    """Run the editor, wait for it, and return what went wrong; the caller has left the terminal to it.
+
+    It raises nothing: Textual takes the terminal back only where nothing is raised meanwhile.
+    """
+    try:
+        code = subprocess.call(command)
+    except OSError as error:
+        return MkexplorerError(f"{command[0]} cannot be run: {error.strerror or error}.", "Check $VISUAL and $EDITOR.")
+    return MkexplorerError(f"The editor ended with exit code {code}.", "Check $VISUAL and $EDITOR.") if code else None

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from mkexplorer.catalog import Catalog
     from mkexplorer.tui.explorer_screen import ExplorerScreen
+    from mkexplorer.tui.picks import Pythons
 
 
 def _verbs() -> type[Provider]:
@@ -31,7 +32,10 @@ def _verbs() -> type[Provider]:
 
 
 class ExplorerApp(App[None]):
-    """``opener`` reads the catalog (it is called in a thread); ``place`` is what the header calls it."""
+    """``opener`` reads the catalog (it is called in a thread); ``place`` is what the header calls it.
+
+    ``pythons`` tell where its picks are; by default the Python that runs this.
+    """
 
     TITLE = "mkexplorer"
     COMMANDS = App.COMMANDS | {_verbs}
@@ -43,13 +47,21 @@ class ExplorerApp(App[None]):
         ),
     ]
 
-    def __init__(self, opener: Callable[[], Catalog], place: str, state: UiState, problem: str = "") -> None:
+    def __init__(
+        self,
+        opener: Callable[[], Catalog],
+        place: str,
+        state: UiState,
+        problem: str = "",
+        pythons: Pythons | None = None,
+    ) -> None:
         super().__init__()
         self.animation_level = "none"
         self._opener = opener
         self._place = place
         self._state = state
         self._problem = problem
+        self._pythons = pythons
         self._explorer: ExplorerScreen | None = None
 
     def get_default_screen(self) -> Screen[None]:
@@ -63,8 +75,9 @@ class ExplorerApp(App[None]):
     async def _explore(self) -> None:
         """Import and show the real screen, now that the first frame stands."""
         from mkexplorer.tui.explorer_screen import ExplorerScreen
+        from mkexplorer.tui.picks import Pythons
 
-        self._explorer = ExplorerScreen(self._place, self._opener, self._state)
+        self._explorer = ExplorerScreen(self._place, self._opener, self._state, self._pythons or Pythons())
         await self.push_screen(self._explorer)
         if self._problem:
             self.notify(visible(self._problem), severity="warning", markup=False)
@@ -105,12 +118,15 @@ class ExplorerApp(App[None]):
             self.notify(visible(f"Saved {path}"), markup=False)
 
     def on_open_editor(self, event: OpenEditor) -> None:
-        from mkexplorer.tui.editor import edit
+        from mkexplorer.tui.editor import command_for, run_editor
 
         try:
+            command = command_for(os.environ, event.place, event.path, event.line)
             with self.suspend():
-                edit(event.place, event.path, event.line)
-        except (MkexplorerError, OSError) as error:
+                failure = run_editor(command)
+            if failure is not None:
+                raise failure
+        except MkexplorerError as error:
             self.post_message(Failed(error))
         except SuspendNotSupported:
             self.post_message(

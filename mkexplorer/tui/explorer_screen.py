@@ -16,13 +16,15 @@ from textual.timer import Timer
 from textual.widgets import Footer, Static
 
 from mkexplorer.catalog.model import MultiKernel, PlaceKind, SubKernel
-from mkexplorer.picks.model import recorded_pick
+from mkexplorer.picks.book import PickBook
 from mkexplorer.report import rows
 from mkexplorer.tui import sheets
 from mkexplorer.tui.follow import CatalogRead, CatalogReader, ReadingFailed
 from mkexplorer.tui.header import HeaderFacts, header_content
 from mkexplorer.tui.kernel_list import FILTER_HELP, KernelList
 from mkexplorer.tui.messages import EditRequested, Failed, OpenEditor
+from mkexplorer.tui.pick_verbs import PICK_BINDINGS, PickVerbs
+from mkexplorer.tui.picks import PickKeeper, PicksProgress, PicksRead, Pythons, unknown_picks
 from mkexplorer.tui.selection import Selection
 from mkexplorer.tui.state import UiState
 from mkexplorer.tui.tabs import TABS, TabSpec
@@ -58,6 +60,7 @@ class ExplorerScreen(Screen[None]):
         _binding("slash", "filter", "Filter", FILTER_HELP),
         _binding("s", "sort", "Sort", "Next order: graph, operation, size, time, regret", show=True),
         *(_tab_binding(at, spec) for at, spec in enumerate(TABS, start=1)),
+        *PICK_BINDINGS,
         _binding("m", "mark", "Mark", "Remember this sub-kernel, to compare another one with it", show=True),
         _binding("y", "copy", "Copy", "Copy what the tab shows", show=True),
         _binding("e", "edit", "Edit", "Open the file in $VISUAL or $EDITOR", show=True),
@@ -71,8 +74,11 @@ class ExplorerScreen(Screen[None]):
         _binding("question_mark,f1", "help", "Help", "All keys, signs and words", show=True),
     ]
 
-    def __init__(self, place: str, opener: Callable[[], Catalog], state: UiState) -> None:
+    def __init__(self, place: str, opener: Callable[[], Catalog], state: UiState, pythons: Pythons) -> None:
         super().__init__()
+        self.book: PickBook | None = None
+        self._keeper = PickKeeper(pythons, self.post_message)
+        self._picks = PickVerbs(self, self._keeper)
         self._opener = opener
         self._reader: CatalogReader | None = None
         self._state = state
@@ -104,6 +110,7 @@ class ExplorerScreen(Screen[None]):
     def on_unmount(self) -> None:
         if self._reader is not None:
             self._reader.stop()
+        self._keeper.close()
 
     @property
     def state(self) -> UiState:
@@ -149,20 +156,22 @@ class ExplorerScreen(Screen[None]):
     # --- the catalog ----------------------------------------------------------------------------------------
 
     def _read(self) -> None:
-        self._reader = CatalogReader(self._opener, self.post_message)
+        self._reader = CatalogReader(self._opener, self.post_message, book_of=self._keeper.book_of)
         if self._state.follow:
             self._reader.following.set()
+            self._keeper.following.set()
         self._reader.start()
 
     def on_catalog_read(self, event: CatalogRead) -> None:
         event.stop()
-        self._catalog, self._graphs = event.catalog, event.graphs
-        self._facts = HeaderFacts(
-            self._facts.place,
-            rows.counts_text(rows.count(event.graphs)),
-            event.machine,
-            len(event.catalog.diagnostics),
-            self._state.follow and self._can_follow,
+        self._catalog, self._graphs, self.book = event.catalog, event.graphs, event.book
+        self._facts = replace(
+            self._facts,
+            counts=rows.counts_text(rows.count(event.graphs)),
+            machine=event.machine,
+            problems=len(event.catalog.diagnostics),
+            following=self._state.follow and self._can_follow,
+            picks_ignored=any(not note.picks_count for note in event.book.environment),
         )
         self._show_header()
         self._keep_mark()
@@ -170,6 +179,25 @@ class ExplorerScreen(Screen[None]):
         self._show_empty_or_list()
         self.refresh_bindings()
         _collect_garbage_again()
+        if not self._keeper.is_alive():
+            self._keeper.start()
+        self._keeper.look(event.catalog)
+
+    def on_picks_read(self, event: PicksRead) -> None:
+        event.stop()
+        if event.book.catalog is not self._catalog:
+            return  # the place was read again meanwhile, and what is known of it comes with that
+        self._graphs, self.book = event.graphs, event.book
+        counts, unknown = rows.counts_text(rows.count(event.graphs)), unknown_picks(event.book)
+        self._facts = replace(self._facts, counts=counts, unknown_picks=unknown)
+        self._show_header()
+        self.kernels.show(event.graphs)
+        self.refresh_bindings()
+
+    def on_picks_progress(self, event: PicksProgress) -> None:
+        event.stop()
+        self._facts = replace(self._facts, doing=event.text)
+        self._show_header()
 
     def _show_empty_or_list(self) -> None:
         assert self._catalog is not None
@@ -215,7 +243,8 @@ class ExplorerScreen(Screen[None]):
     def _select(self) -> None:
         self._selection_timer = None
         if self._catalog is not None:
-            self.work.selection = Selection(self._catalog, *self.kernels.current, self._mark)
+            self.work.selection = Selection(self._catalog, *self.kernels.current, self._mark, self.book)
+            self.refresh_bindings()
 
     def on_kernel_list_opened(self, event: KernelList.Opened) -> None:
         event.stop()
@@ -246,6 +275,8 @@ class ExplorerScreen(Screen[None]):
                 return bool(self._graphs) and self.kernels.current[0] is not None
             case "copy" | "edit":
                 return bool(self._graphs) and hasattr(self.work.tab, f"action_{action}")
+            case "picks":
+                return bool(self._graphs) and self._picks.can(str(parameters[0]))
             case "problems":
                 return self._facts.problems > 0
             case "follow":
@@ -270,7 +301,7 @@ class ExplorerScreen(Screen[None]):
         multi_kernel, sub = self.kernels.current
         if multi_kernel is None or self._catalog is None or not multi_kernel.sub_kernels:
             return
-        picked = recorded_pick(multi_kernel, self._catalog.evidence(multi_kernel)).index
+        picked = Selection(self._catalog, multi_kernel, picks=self.book).picked
         chosen = (multi_kernel, sub or multi_kernel.sub_kernels[picked or 0])
         self._mark = None if chosen == self._mark else chosen
         self.kernels.show_mark(self._mark)
@@ -278,6 +309,9 @@ class ExplorerScreen(Screen[None]):
         if self._mark is not None:
             text = f"Marked {chosen[1].index} {chosen[1].kind.value}. On another sub-kernel, d compares the two."
             self.notify(text, markup=False)
+
+    def action_picks(self, verb: str) -> None:
+        self._picks.do(verb)
 
     async def action_copy(self) -> None:
         await self.run_tab_action("copy")
@@ -294,7 +328,8 @@ class ExplorerScreen(Screen[None]):
         follow = not self._state.follow
         self._state = replace(self._state, follow=follow)
         if self._reader is not None:
-            (self._reader.following.set if follow else self._reader.following.clear)()
+            for following in (self._reader.following, self._keeper.following):
+                (following.set if follow else following.clear)()
         self._facts = replace(self._facts, following=follow)
         self._show_header()
         self.notify("Watching the place for new graphs." if follow else "Not watching the place any more.")

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from textual.message import Message
 
 from mkexplorer.catalog.errors import MkexplorerError
+from mkexplorer.picks.book import PickBook, recorded_book
 from mkexplorer.report import rows
 
 if TYPE_CHECKING:
@@ -27,11 +28,15 @@ PAUSE_PER_REFRESH = 9
 
 @dataclass
 class CatalogRead(Message):
-    """The place was opened, or holds something new since then. Its rows come along, so that nobody waits for them."""
+    """The place was opened, or holds something new since then. Its rows come along, so that nobody waits for them.
+
+    ``book`` is what is known of its picks so far.
+    """
 
     catalog: Catalog
     graphs: tuple[rows.GraphRow, ...]
     machine: str
+    book: PickBook
 
 
 @dataclass
@@ -43,15 +48,23 @@ class ReadingFailed(Message):
 
 
 class CatalogReader(threading.Thread):
-    """Opens with ``opener``, posts to ``post``; follows while ``following`` is set, until ``stop``."""
+    """Opens with ``opener``, posts to ``post``; follows while ``following`` is set, until ``stop``.
+
+    ``book_of`` tells what is known so far of a catalog's picks.
+    """
 
     def __init__(
-        self, opener: Callable[[], Catalog], post: Callable[[Message], object], pause_s: float = PAUSE_S
+        self,
+        opener: Callable[[], Catalog],
+        post: Callable[[Message], object],
+        pause_s: float = PAUSE_S,
+        book_of: Callable[[Catalog], PickBook] = recorded_book,
     ) -> None:
         super().__init__(name="catalog reader", daemon=True)
         self._opener = opener
         self._post = post
         self._pause_s = pause_s
+        self._book_of = book_of
         self._stopped = threading.Event()
         self.following = threading.Event()
 
@@ -61,7 +74,7 @@ class CatalogReader(threading.Thread):
     def run(self) -> None:
         try:
             catalog = self._opener()
-            self._post(_read(catalog))
+            self._post(self._read(catalog))
         except Exception as error:
             self._post(ReadingFailed(_presentable(error), opened=False))
             return
@@ -76,7 +89,7 @@ class CatalogReader(threading.Thread):
             try:
                 fresh = catalog.refresh()
                 if fresh is not catalog:
-                    self._post(_read(fresh))
+                    self._post(self._read(fresh))
             except Exception as error:
                 if not failing:
                     self._post(ReadingFailed(_presentable(error), opened=True))
@@ -86,9 +99,9 @@ class CatalogReader(threading.Thread):
             pause_s = max(self._pause_s, PAUSE_PER_REFRESH * (time.monotonic() - began))
             catalog = fresh
 
-
-def _read(catalog: Catalog) -> CatalogRead:
-    return CatalogRead(catalog, rows.graph_rows(catalog), rows.machine_text(catalog))
+    def _read(self, catalog: Catalog) -> CatalogRead:
+        book = self._book_of(catalog)
+        return CatalogRead(catalog, rows.graph_rows(catalog, book), rows.machine_text(catalog), book)
 
 
 def _presentable(error: Exception) -> MkexplorerError | OSError:

@@ -15,26 +15,45 @@ SHORTEST_PLACE = 12
 
 @dataclass(frozen=True, slots=True)
 class HeaderFacts:
-    """``machine`` is 'torch 2.11.0 · NVIDIA H100'; ``problems`` counts what could not be used in the place."""
+    """``machine`` is 'torch 2.11.0 · NVIDIA H100'; ``problems`` counts what could not be used in the place.
+
+    ``doing`` is what goes on in the background; ``picks_ignored`` by programs that are started from here;
+    ``unknown_picks`` counts those whose files cannot be told.
+    """
 
     place: str
     counts: str = ""
     machine: str = ""
     problems: int = 0
     following: bool = False
+    doing: str = ""
+    picks_ignored: bool = False
+    unknown_picks: int = 0
 
 
 def header_content(facts: HeaderFacts, width: int) -> Content:
-    """Return the line for ``width`` cells: first the machine goes when room is short, then the place's beginning."""
+    """Return the line for ``width`` cells.
+
+    When room is short first the machine goes, then the place's beginning, then that it is followed.
+    """
     status = [("● following", "$text-success")] if facts.following else []
     if facts.problems:
         noun = "problem" if facts.problems == 1 else "problems"
         status.insert(0, (f"⚠ {facts.problems} {noun} (!)", "$text-warning"))
+    if facts.picks_ignored:
+        status.insert(0, ("⚠ picks are ignored (D)", "$text-warning"))
+    if facts.doing:
+        status.insert(0, (facts.doing, "$text-primary"))
+    elif facts.unknown_picks:
+        noun = "pick" if facts.unknown_picks == 1 else "picks"
+        status.insert(0, (f"{facts.unknown_picks} {noun} unknown (D)", "$text-warning"))
     said = [(text, "") for text in (facts.counts, facts.machine) if text] + status
     room = width - len("mkexplorer" + GAP)
     place = visible(facts.place).replace("\n", " ")
     if facts.machine and cell_len(place) + _length(said) > room:
         said.remove((facts.machine, ""))
+    if facts.following and len(status) > 1 and SHORTEST_PLACE + _length(said) > room:
+        said.remove(status[-1])
     place = _shortened(place, max(SHORTEST_PLACE, room - _length(said)))
     parts: list[Content] = [Content.styled("mkexplorer", "bold $text-primary"), Content.styled(place, "bold")]
     if said:

@@ -23,6 +23,9 @@ _SIGNS = (
     ("– no pick", "measured, but nothing was picked"),
     ("✗ invalid pick", "the pick file cannot be used"),
     ("● picked", "the sub-kernel that the run time chose"),
+    ("● pinned", "the sub-kernel that a person chose with p"),
+    ("– pick unknown", "where its file is cannot be told; Details says why"),
+    ("…", "its pick file is being looked for"),
     ("◆ marked", "marked with m, to be compared with another"),
 )
 _WORDS = (

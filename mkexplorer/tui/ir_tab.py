@@ -25,7 +25,6 @@ from mkexplorer.tui.comparison import (
     METADATA,
     STAGES,
     Subject,
-    picked_index,
     read,
     subject_text,
     won_text,
@@ -306,7 +305,7 @@ def _chosen(selection: Selection | None) -> tuple[MultiKernel, SubKernel] | None
     multi_kernel = selection.multi_kernel
     if selection.sub_kernel is not None:
         return multi_kernel, selection.sub_kernel
-    picked = picked_index(selection.catalog, multi_kernel)
+    picked = selection.picked
     subs = multi_kernel.sub_kernels
     sub = next((sub for sub in subs if sub.index == picked), subs[0] if subs else None)
     return None if sub is None else (multi_kernel, sub)

@@ -30,7 +30,8 @@ class KernelList(Vertical):
 
     HELP = """\
 The list of multi-kernels by graph. A row shows the operation, its largest tensor's shape and dtype, and what is known
-of the pick: ✓ fastest, ⚠ +38% (another sub-kernel is that much faster), = SAME, ? UNSURE, – no pick, ✗ invalid.
+of the pick: ✓ fastest, ⚠ +38% (another sub-kernel is that much faster), = SAME, ? UNSURE, – no pick, ✗ invalid,
+● pinned 1. Where nothing was measured it shows the pick alone; … means that its file is being looked for.
 Unfold a row with → or a click on its arrow to see its sub-kernels.
 """
     BINDING_GROUP_TITLE = "List"
@@ -89,6 +90,15 @@ Unfold a row with → or a click on its arrow to see its sub-kernels.
         key = row.key
         found = self._first_of[key.graph] if key.graph else self._by_id[key.multi_kernel]
         return found.multi_kernel, found.sub_kernels[key.sub].sub_kernel if key.sub >= 0 else None
+
+    @property
+    def pointed(self) -> tuple[rows.MultiKernelRow, rows.SubKernelRow | None] | None:
+        """The multi-kernel's or sub-kernel's row under the cursor; None on a graph's."""
+        row = self.outline.cursor_row
+        if row is None or not isinstance(row.key, RowKey) or row.key.graph:
+            return None
+        found = self._by_id[row.key.multi_kernel]
+        return found, found.sub_kernels[row.key.sub] if row.key.sub >= 0 else None
 
     # --- data down ------------------------------------------------------------------------------------------
 

@@ -6,7 +6,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from mkexplorer.picks.model import PickState
 from mkexplorer.report import rows
+from mkexplorer.tui.picks import LOOKING
 from mkexplorer_widgets.outline import Cell, OutlineRow, Tone
 
 
@@ -65,12 +67,26 @@ def _multi_kernel(
         Cell(row.title, "strong"),
         Cell(row.shape),
         Cell(row.dtype),
-        Cell(str(row.mark), _TONES[row.mark.tone]),
+        *pick_cells(row),
     )
     yield OutlineRow(RowKey(multi_kernel=name), depth, cells, True, is_open)
     if is_open:
         for sub in row.sub_kernels:
             yield _sub_kernel(RowKey(multi_kernel=name, sub=sub.sub_kernel.index), sub, depth + 1, marked)
+
+
+def pick_cells(row: rows.MultiKernelRow) -> tuple[Cell, ...]:
+    """The verdict on the pick, and the pick itself where a person chose it or the verdict does not tell."""
+    mark = Cell(str(row.mark), _TONES[row.mark.tone])
+    if row.pick.state is PickState.PINNED:
+        pinned = Cell(f"● {rows.pick_text(row.pick)}")
+        return (mark, pinned) if mark.text else (pinned,)
+    if mark.text:
+        return (mark,)
+    if row.record.place_reason == LOOKING:
+        return (Cell("…", "dim"),)
+    words = {PickState.NONE: "– no pick", PickState.UNKNOWN: "– pick unknown"}
+    return (Cell(words.get(row.pick.state, rows.pick_text(row.pick)), "dim"),)
 
 
 def _sub_kernel(key: RowKey, row: rows.SubKernelRow, depth: int, marked: RowKey | None) -> OutlineRow:

@@ -15,7 +15,6 @@ from textual.reactive import reactive
 from textual.widgets import Static
 
 from mkexplorer.catalog.model import MultiKernel, SubKernel
-from mkexplorer.picks.model import recorded_pick
 from mkexplorer.report.configurations import no_source
 from mkexplorer.tui.code_tab import CodeTab
 from mkexplorer.tui.messages import EditRequested
@@ -100,7 +99,7 @@ found again where it was left. Lines have the numbers of the kernel's own file, 
         elif self._shown is not None and _is_same_row(old, new):  # the place was read again, or a mark was set
             self._go(new.multi_kernel.sub_kernels[self._shown.index])
         else:
-            self._go(new.sub_kernel or _picked_or_first(new.catalog, new.multi_kernel))
+            self._go(new.sub_kernel or new.multi_kernel.sub_kernels[new.picked or 0])
 
     def _nothing(self, text: str, advice: str = "") -> None:
         self._shown = None
@@ -113,9 +112,7 @@ found again where it was left. Lines have the numbers of the kernel's own file, 
         assert selection.multi_kernel is not None
         catalog, multi_kernel = selection.catalog, selection.multi_kernel
         self._shown = sub_kernel
-        self._line.show(
-            multi_kernel.sub_kernels, sub_kernel, recorded_pick(multi_kernel, catalog.evidence(multi_kernel)).index
-        )
+        self._line.show(multi_kernel.sub_kernels, sub_kernel, selection.picked)
         self.show_text(partial(_read_source, catalog, multi_kernel, sub_kernel))
 
     def action_sub_kernel(self, by: int) -> None:
@@ -151,14 +148,6 @@ def _is_same_row(old: Selection | None, new: Selection) -> bool:
     if old is None or old.multi_kernel is None or new.multi_kernel is None:
         return False
     return (old.multi_kernel.id, old.sub_kernel) == (new.multi_kernel.id, new.sub_kernel)
-
-
-def _picked_or_first(catalog: Catalog, multi_kernel: MultiKernel) -> SubKernel:
-    return multi_kernel.sub_kernels[_picked(catalog, multi_kernel) or 0]
-
-
-def _picked(catalog: Catalog, multi_kernel: MultiKernel) -> int | None:
-    return recorded_pick(multi_kernel, catalog.evidence(multi_kernel)).index
 
 
 def _read_source(catalog: Catalog, multi_kernel: MultiKernel, sub_kernel: SubKernel) -> CodeDocument:
