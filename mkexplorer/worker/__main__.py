@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
 import signal
 import sys
 import threading
+import time
 import traceback
 from collections.abc import Callable
 from queue import Queue
@@ -16,15 +18,21 @@ from typing import Any, BinaryIO
 _DETAIL = 8_000
 # What a client calls the folder that it makes for a worker.
 _OWN_FOLDER = "mkexplorer-worker-"
+_LOOK_AGAIN_S = 0.01
 
 
 def main() -> None:
     requests, answers = _take_over_pipes()
     waiting: Queue[bytes] = Queue()
-    threading.Thread(target=_listen, args=(requests, waiting, os.getcwd()), daemon=True).start()
-    while True:
-        answers.write(json.dumps(_answer(waiting.get())).encode() + b"\n")
-        answers.flush()
+    listener = threading.Thread(target=_listen, args=(requests, waiting, os.getcwd()), daemon=True)
+    listener.start()
+    with contextlib.suppress(BrokenPipeError):
+        while True:
+            answers.write(json.dumps(_answer(waiting.get())).encode() + b"\n")
+            answers.flush()
+    # The client is no more; the listener knows by now, or will in a moment.
+    listener.join()
+    signal.pause()
 
 
 def _take_over_pipes() -> tuple[BinaryIO, BinaryIO]:
@@ -42,9 +50,26 @@ def _listen(requests: BinaryIO, waiting: Queue[bytes], folder: str) -> None:
     """Runs beside the jobs, so that the worker ends with its client even while a job hangs."""
     for line in requests:
         waiting.put(line)
+    _end(folder)
+
+
+def _end(folder: str) -> None:
+    """Ends the worker with all that it started, then removes its folder, which a job under way would make again.
+
+    So a child does it, which is in no danger of being killed with the others.
+    """
+    worker = os.getpid()
+    # Somebody who starts it by hand, in no session of its own, must not lose their shell.
+    kill = os.killpg if os.getpgrp() == worker else os.kill
+    if os.fork() != 0:
+        return
+    os.setpgid(0, 0)
+    kill(worker, signal.SIGKILL)
+    while os.getppid() == worker:
+        time.sleep(_LOOK_AGAIN_S)
     if os.path.basename(folder).startswith(_OWN_FOLDER):
         shutil.rmtree(folder, ignore_errors=True)
-    os.killpg(0, signal.SIGKILL)
+    os._exit(0)
 
 
 def _answer(line: bytes) -> dict[str, Any]:
