@@ -459,7 +459,8 @@ class TestTabsAndVerbs:
         async with explore(catalog.as_catalog) as session:
             await session.shows("Reading failed: ZeroDivisionError")
 
-    async def test_e_without_a_terminal_to_lend_says_so(self) -> None:
+    async def test_e_without_a_terminal_to_lend_says_so(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("mkexplorer.tui.editor.command_for", lambda *_: ["true"])
         async with explore(two_graphs().as_catalog) as session:
             await session.shows("31.1 µs")
             await session.press("e")
