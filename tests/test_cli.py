@@ -534,16 +534,18 @@ class TestTerminal:
         assert capsys.readouterr().err == 'mkexplorer: PAGER=less " is not a command: No closing quotation\n'
 
     def test_on_a_terminal_a_place_opens_the_app(self, on_screen: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-        opened: list[tuple[str | None, bool, str | None, bool | None]] = []
+        opened: list[tuple[str | None, dict[str, object]]] = []
 
-        def run_app(place: str | None, *, sample: bool, theme: str | None, follow: bool | None) -> int:
-            opened.append((place, sample, theme, follow))
+        def run_app(place: str | None, **options: object) -> int:
+            opened.append((place, options))
             return 0
 
         monkeypatch.setattr("mkexplorer.tui.app.run", run_app)
         assert on_screen("--sample").code == 0
-        assert on_screen("some/place", "--theme", "nord", "--no-follow").code == 0
-        assert opened == [(None, True, None, None), ("some/place", False, "nord", False)]
+        assert on_screen("some/place", "--theme", "nord", "--no-follow", "--python", "py", "--no-python").code == 0
+        nothing = {"theme": None, "follow": None, "python": None, "no_python": False}
+        asked = {"theme": "nord", "follow": False, "python": "py", "no_python": True}
+        assert opened == [(None, {"sample": True, **nothing}), ("some/place", {"sample": False, **asked})]
 
 
 class TestFailures:
