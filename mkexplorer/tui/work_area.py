@@ -60,7 +60,8 @@ class WorkArea(Vertical):
         return self._tabs.get(self._shown)
 
     async def show_tab(self, name: str) -> None:
-        """Show a tab; make it if it was never shown."""
+        """Show a tab; make it if it was never shown. Whoever is inside the shown one goes along into the next."""
+        goes_along = self.has_focus_within
         at = next(at for at, spec in enumerate(TABS) if spec.name == name)
         self._shown = name
         self.query_one(TabBar).active = at
@@ -68,6 +69,9 @@ class WorkArea(Vertical):
             self._tabs[name] = TABS[at].build()
             await self.query_one("#tab").mount(self._tabs[name])
             self._recall_options(self._tabs[name])
+        self._tabs[name].display = True
+        if goes_along:
+            self.focus_tab()  # before the other tab hides, which would take the focus from it
         for other, tab in self._tabs.items():
             tab.display = other == name
         self._hand_down()
@@ -93,10 +97,10 @@ class WorkArea(Vertical):
         await self.show_tab(TABS[event.index].name)
 
     def focus_tab(self) -> None:
-        """Put the focus into the shown tab."""
+        """Put the focus into the shown tab, at once, so that the next key goes there."""
         if self.tab is None:
             return
         for widget in self.tab.walk_children(Widget, with_self=True):
-            if widget.focusable:
-                widget.focus()
+            if widget.focusable and all(node.display for node in widget.ancestors_with_self):
+                self.screen.set_focus(widget)
                 return
