@@ -59,6 +59,10 @@ class Session:
         strips = (screen or self.app.screen)._compositor.render_strips()
         return "\n".join(strip.text.rstrip() for strip in strips)
 
+    @property
+    def last_line(self) -> str:
+        return self.screen_text().splitlines()[-1]
+
     async def press(self, *keys: str) -> None:
         await self.pilot.press(*keys)
         await self.pilot.pause()

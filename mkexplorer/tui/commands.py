@@ -67,11 +67,18 @@ def _owners(screen: ExplorerScreen) -> Iterator[DOMNode]:
 
 
 def _own_bindings(owner: type[DOMNode]) -> Iterator[Binding]:
-    """Yield the bindings that this project gave a class, not those that it has from Textual's."""
+    """Yield the bindings that this project gave a class, not those that it has from Textual's.
+
+    What a class says of a key holds, whatever its bases say.
+    """
+    seen: set[str] = set()
     for base in owner.__mro__:
         if base.__module__.startswith("mkexplorer"):
-            for binding in base.__dict__.get("BINDINGS", ()):
-                yield binding if isinstance(binding, Binding) else Binding(*binding)
+            own = [
+                Binding(*each) if not isinstance(each, Binding) else each for each in base.__dict__.get("BINDINGS", ())
+            ]
+            yield from (binding for binding in own if binding.key not in seen)
+            seen.update(binding.key for binding in own)
 
 
 def _key_name(key: str) -> str:

@@ -13,7 +13,8 @@ from textual.containers import Container, VerticalScroll
 from textual.content import Content
 from textual.screen import Screen
 from textual.timer import Timer
-from textual.widgets import Footer, Static
+from textual.widget import Widget
+from textual.widgets import Static
 
 from mkexplorer.catalog.model import MultiKernel, PlaceKind, SubKernel
 from mkexplorer.picks.book import PickBook
@@ -22,6 +23,7 @@ from mkexplorer.tui import sheets
 from mkexplorer.tui.follow import CatalogRead, CatalogReader, ReadingFailed
 from mkexplorer.tui.header import HeaderFacts, header_content
 from mkexplorer.tui.kernel_list import FILTER_HELP, KernelList
+from mkexplorer.tui.key_footer import KeyFooter
 from mkexplorer.tui.messages import EditRequested, Failed, OpenEditor
 from mkexplorer.tui.pick_verbs import PICK_BINDINGS, PickVerbs
 from mkexplorer.tui.picks import PickKeeper, PicksProgress, PicksRead, Pythons, unknown_picks
@@ -101,7 +103,12 @@ class ExplorerScreen(Screen[None]):
             yield self._splitter
             yield self.work
         yield VerticalScroll(Static(id="sheet-text"), id="sheet")
-        yield Footer(compact=True)
+        yield KeyFooter()
+
+    @property
+    def focus_chain(self) -> list[Widget]:
+        """Tab goes from the list straight into the tab; the divider comes last."""
+        return sorted(super().focus_chain, key=lambda widget: widget is self._splitter)
 
     def on_mount(self) -> None:
         self._lay_out()

@@ -25,6 +25,15 @@ FILTER_DELAY_S = 0.08
 FILTER_HELP = "Type words; the list shows what holds them all"
 
 
+class Rows(Outline):
+    """The rows; what enter does is told, for nothing else on the screen says how to get into a tab."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "select", "To the tab", key_display="enter", id="list.open",
+                tooltip="Go into the tab, to read there"),
+    ]  # fmt: skip
+
+
 class KernelList(Vertical):
     """Shows what `show` hands over. It knows the rows' order, folding and filter; nothing of files or tabs."""
 
@@ -64,7 +73,7 @@ Unfold a row with → or a click on its arrow to see its sub-kernels.
         self._marked: RowKey | None = None
         self._query = ""
         self._filter_timer: Timer | None = None
-        self.outline = Outline("reading…")
+        self.outline = Rows("reading…")
         placeholder = "/ filter by operation, shape, dtype, name…"
         self._field = Input(placeholder=placeholder, compact=True, select_on_focus=False)
         self._field.tooltip = "Rows that hold every word: layer 4096x bf16; letters may lie apart: lnorm"

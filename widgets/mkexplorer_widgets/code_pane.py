@@ -70,7 +70,7 @@ it heeds case only if it has a capital letter.
         Binding("N", "step(-1)", "Previous match", show=False, id="code.previous", tooltip="Go to the match before"),
         Binding("colon,ctrl+g", "ask_line", "Go to line", show=False, id="code.line", tooltip="Go to a line's number"),
         Binding("w", "wrap", "Wrap", show=False, id="code.wrap", tooltip="Wrap long lines, or scroll to their ends"),
-        Binding("escape", "close", "End search", show=False, id="code.close", tooltip="Close the bar and unmark"),
+        Binding("escape", "close", "End search", id="code.close", tooltip="Close the bar and unmark"),
     ]
     DEFAULT_CSS = """
     CodePane { height: 1fr; }
