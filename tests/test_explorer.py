@@ -163,8 +163,10 @@ class TestMark:
             assert selection is not None
             assert selection.mark is not None
             assert selection.mark[1].index == 1
+            assert session.toasts[-1].startswith("Marked 1 persistent; m again unmarks.")
             await session.press("m")
             assert "◆" not in session.screen_text()
+            assert session.toasts[-1] == "Unmarked 1 persistent."
 
     async def test_the_mark_stays_while_the_cursor_goes_on(self) -> None:
         async with explore(two_graphs().as_catalog) as session:
@@ -418,6 +420,12 @@ class TestPaletteAndHelp:
             await session.press("ctrl+p", *"problems")
             await session.pilot.pause(0.3)
             assert "What in this place could not be used" not in session.screen_text()
+
+    @pytest.mark.parametrize("query", ["screenshot", "svg"])
+    async def test_the_palette_has_the_screenshot_by_either_name(self, query: str) -> None:
+        async with explore(two_graphs().as_catalog) as session:
+            await session.press("ctrl+p", *query)
+            await session.shows("Save screenshot (SVG)")
 
     async def test_the_palette_goes_to_a_multi_kernel(self) -> None:
         async with explore(two_graphs().as_catalog) as session:

@@ -43,7 +43,12 @@ class ExplorerApp(App[None]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("q", "quit", "Quit", id="app.quit", tooltip="Leave mkexplorer"),
         Binding(
-            "ctrl+s", "picture", "Save picture", show=False, id="app.picture", tooltip="Save the screen as an SVG file"
+            "ctrl+s",
+            "picture",
+            "Save screenshot (SVG)",
+            show=False,
+            id="app.picture",
+            tooltip="Save a picture of the screen in the current directory",
         ),
     ]
 

@@ -313,9 +313,11 @@ class ExplorerScreen(Screen[None]):
         self._mark = None if chosen == self._mark else chosen
         self.kernels.show_mark(self._mark)
         self._select()
-        if self._mark is not None:
-            text = f"Marked {chosen[1].index} {chosen[1].kind.value}. On another sub-kernel, d compares the two."
-            self.notify(text, markup=False)
+        name = f"{chosen[1].index} {chosen[1].kind.value}"
+        if self._mark is None:
+            self.notify(f"Unmarked {name}.", markup=False)
+        else:
+            self.notify(f"Marked {name}; m again unmarks. On another sub-kernel, d compares the two.", markup=False)
 
     def action_picks(self, verb: str) -> None:
         self._picks.do(verb)
