@@ -96,10 +96,22 @@ async def test_a_search_can_be_changed() -> None:
 async def test_a_line_is_gone_to_by_its_number() -> None:
     async with reading() as reader:
         await reader.press("colon")
-        assert reader.outcome == "of 10 to 15"
+        assert reader.outcome == "lines 10 to 15"
 
         await reader.press("x", "1", "3", "enter")
         assert (reader.view.cursor_line, reader.has_bar, reader.view.has_focus) == (3, False, True)
+
+
+@pytest.mark.parametrize("number", ["", "9", "16", "0", "999999999999999"])
+async def test_what_is_no_line_is_told_and_asked_again(number: str) -> None:
+    async with reading() as reader:
+        cursor = reader.view.cursor_line
+        await reader.press("colon", *number, "enter")
+        assert (reader.outcome, reader.has_bar) == ("only lines 10 to 15; esc closes", True)
+        assert reader.view.cursor_line == cursor
+
+        await reader.press("1", "2", "enter")
+        assert (reader.view.cursor_line, reader.has_bar) == (2, False)
 
 
 async def test_asking_for_a_line_ends_a_search() -> None:

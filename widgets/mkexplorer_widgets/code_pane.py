@@ -44,7 +44,7 @@ class _Bar(Horizontal):
         if self._purpose == "search":
             yield Input(placeholder="text, or /expression/", compact=True, id="search")
         else:
-            yield Input(type="integer", restrict="[0-9]*", compact=True, id="line")
+            yield Input(type="integer", restrict="[0-9]*", max_length=12, compact=True, id="line")
         yield Static(id="outcome", markup=False)
 
     @property
@@ -123,8 +123,7 @@ it heeds case only if it has a capital letter.
             self._bar = _Bar(purpose)
             await self.mount(self._bar)
         if purpose == "line":
-            document = self.view.document
-            self._bar.tell(f"of {document.first_number} to {document.last_number}")
+            self._bar.tell(self._lines_text)
         self._bar.input.focus()
         self._bar.input.action_select_all()
 
@@ -138,9 +137,25 @@ it heeds case only if it has a capital letter.
         if event.input.id == "search" and event.value:
             self.view.focus()
             return
-        await self.action_close()
-        if event.input.id == "line" and event.value:
-            self.view.go_to_line(int(event.value))
+        if event.input.id == "line":
+            await self._go_to_line(event.input)
+        else:
+            await self.action_close()
+
+    async def _go_to_line(self, field: Input) -> None:
+        """Go where ``field`` says; where that is no line of the text, say which ones there are and ask on."""
+        document, number = self.view.document, int(field.value or -1)
+        if document.first_number <= number <= document.last_number:
+            await self.action_close()
+            self.view.go_to_line(number)
+        elif self._bar is not None:
+            self._bar.tell(f"only {self._lines_text}; esc closes")
+            field.action_select_all()
+
+    @property
+    def _lines_text(self) -> str:
+        document = self.view.document
+        return f"lines {document.first_number} to {document.last_number}"
 
     def on_code_view_matches_found(self, event: CodeView.MatchesFound) -> None:
         event.stop()
