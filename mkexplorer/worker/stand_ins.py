@@ -6,6 +6,8 @@ import gc
 from functools import lru_cache
 from typing import Any
 
+from . import kernel_lines
+
 # Imported by the benchmark code at the end of a kernel's file; builds of torch for the CPU lack them.
 _STREAM_GETTERS = ("_cuda_getCurrentRawStream", "_xpu_getCurrentRawStream")
 _DEFAULT = ("cuda", 80, 32)
@@ -40,6 +42,9 @@ def install() -> None:
     if hasattr(triton_helpers, "set_driver_to_gpu"):
         # Every kernel's file calls it; it looks for a real one.
         triton_helpers.set_driver_to_gpu = lambda *_: None
+    kernel_lines.install()
+    # Triton hashes itself once, which takes as long as a hundred kernels; better now than with the first of them.
+    own_backend(*_DEFAULT)
     # What torch made while it was imported stays; without this the collector goes through all of it again and again.
     gc.freeze()
 
