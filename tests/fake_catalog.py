@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import cast
 
 from mkexplorer.catalog import Catalog
@@ -51,6 +52,11 @@ class FakeCatalog:
             key: Wrapper(key, Origin(f"{key[1:3]}/{key}.py"), 120, own[0].graph, tuple(own), "torch 2.11")
             for key, own in by_key.items()
         }
+        self.wrappers = tuple(self._wrappers.values())
+
+    def place_wrapper(self, key: str, origin: Origin) -> None:
+        """Let the wrapper ``key`` stand in ``origin``."""
+        self._wrappers[key] = replace(self._wrappers[key], origin=origin)
         self.wrappers = tuple(self._wrappers.values())
 
     def wrapper(self, multi_kernel: MultiKernel) -> Wrapper:

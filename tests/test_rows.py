@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mkexplorer.catalog.model import Evidence
+from mkexplorer.catalog.model import Evidence, Origin
 from mkexplorer.picks.model import PickState
 from mkexplorer.report.rows import (
     GraphRow,
@@ -15,11 +17,13 @@ from mkexplorer.report.rows import (
     count,
     counts_text,
     filter_rows,
+    graph_rows,
     multi_kernel_row,
     sort_rows,
     time_text,
 )
 from tests.builders import evidence, multi_kernel, tensor
+from tests.fake_catalog import FakeCatalog
 
 LAYER_NORM = multi_kernel_row(
     multi_kernel(
@@ -128,6 +132,29 @@ def test_times_are_never_longer_than_their_column(time_us: float) -> None:
 )
 def test_filter(query: str, found: list[str]) -> None:
     assert titles_of(filter_rows(GRAPHS, query)) == found
+
+
+def test_the_wrappers_path_finds_all_of_its_rows() -> None:
+    graphs = (GRAPHS[0], replace(GRAPHS[1], path="my/Softmax_step.py"))
+    assert titles_of(filter_rows(graphs, "my/softmax_step.py")) == ["sum"]
+
+
+@pytest.mark.parametrize(
+    ("graph", "origin", "title"),
+    [
+        ("0_inference", Origin("softmax.py"), "graph 0_inference"),
+        (None, Origin("my/softmax.py"), "softmax.py"),
+        (None, Origin("qa/cqaqaqa.py"), "wrapper cqaqaqa"),
+        (None, Origin("output.log", 2), "wrapper cqaqaqa"),
+    ],
+)
+def test_a_group_has_its_graphs_number_or_the_name_that_a_person_gave_its_file(
+    graph: str | None, origin: Origin, title: str
+) -> None:
+    catalog = FakeCatalog([multi_kernel("aten.sum", graph=graph, key="cqaqaqa")])
+    catalog.place_wrapper("cqaqaqa", origin)
+    (row,) = graph_rows(catalog.as_catalog)
+    assert (row.title, row.path) == (title, origin.path)
 
 
 def test_a_graph_without_matches_is_left_out() -> None:

@@ -9,9 +9,10 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
-from mkexplorer.catalog.model import Evidence, Graph, MultiKernel, SubKernel, Timing
+from mkexplorer.catalog.model import Evidence, Graph, MultiKernel, Origin, SubKernel, Timing, Wrapper
 from mkexplorer.measure.verdict import Judgement, Verdict, judge
 from mkexplorer.picks.book import PickBook, PickRecord, recorded, recorded_book
 from mkexplorer.picks.model import Pick, PickState
@@ -81,11 +82,12 @@ class MultiKernelRow:
 
 @dataclass(frozen=True, slots=True)
 class GraphRow:
-    """One wrapper's multi-kernels. ``key`` is the wrapper's, so a refresh finds the row again."""
+    """One wrapper's multi-kernels. ``key`` is the wrapper's, so a refresh finds the row again; ``path`` its file's."""
 
     key: str
     title: str
     rows: tuple[MultiKernelRow, ...]
+    path: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,10 +116,15 @@ def graph_rows(catalog: Catalog, book: PickBook | None = None) -> tuple[GraphRow
     """All rows of a catalog, in its order; without a ``book`` with the picks that the place itself records."""
     picks = book or recorded_book(catalog)
     groups: dict[str, list[MultiKernelRow]] = {}
+    wrappers: dict[str, Wrapper] = {}
     for multi_kernel in catalog.multi_kernels:
         row = multi_kernel_row(multi_kernel, catalog.evidence(multi_kernel), picks.of(multi_kernel))
         groups.setdefault(multi_kernel.wrapper_key, []).append(row)
-    return tuple(GraphRow(key, _graph_title(rows[0].multi_kernel), tuple(rows)) for key, rows in groups.items())
+        wrappers[multi_kernel.wrapper_key] = catalog.wrapper(multi_kernel)
+    return tuple(
+        GraphRow(key, _graph_title(rows[0].multi_kernel, wrappers[key].origin), tuple(rows), wrappers[key].origin.path)
+        for key, rows in groups.items()
+    )
 
 
 def multi_kernel_row(
@@ -232,13 +239,13 @@ def machine_text(catalog: Catalog) -> str:
 def filter_rows(graphs: Iterable[GraphRow], query: str) -> tuple[GraphRow, ...]:
     """The rows that hold every word of ``query``; graphs without any are left out.
 
-    A word may stand anywhere in the operation, shape ('4096x' finds '4096×'), dtype, kinds, names, id, graph, source
-    nodes and kernel files; in operation, shape and dtype its letters may also lie apart ('lnorm').
+    A word may stand anywhere in the operation, shape ('4096x' finds '4096×'), dtype, kinds, names, id, graph, wrapper's
+    path, source nodes and kernel files; in operation, shape and dtype its letters may also lie apart ('lnorm').
     """
     words = _plain(query).split()
     if not words:
         return tuple(graphs)
-    kept = (replace(graph, rows=tuple(row for row in graph.rows if _holds(row, words))) for graph in graphs)
+    kept = (replace(graph, rows=tuple(row for row in graph.rows if _holds(row, graph.path, words))) for graph in graphs)
     return tuple(graph for graph in kept if graph.rows)
 
 
@@ -275,12 +282,18 @@ def _sub_kernel_row(sub: SubKernel, timing: Timing | None, pick: Pick, judgement
     return SubKernelRow(sub, timing, is_picked, won, is_picked and pick.state is PickState.PINNED)
 
 
-def _graph_title(multi_kernel: MultiKernel) -> str:
+def _graph_title(multi_kernel: MultiKernel, origin: Origin) -> str:
+    """A graph's number; without one the name that a person gave the wrapper's file, or else its key."""
     graph: Graph | None = multi_kernel.graph
-    return f"graph {graph.aot_id}" if graph is not None else f"wrapper {multi_kernel.id.partition('/')[0]}"
+    if graph is not None:
+        return f"graph {graph.aot_id}"
+    name = PurePosixPath(origin.path)
+    if origin.ordinal is None and name.name and name.stem != multi_kernel.wrapper_key:
+        return name.name
+    return f"wrapper {multi_kernel.id.partition('/')[0]}"
 
 
-def _holds(row: MultiKernelRow, words: list[str]) -> bool:
+def _holds(row: MultiKernelRow, path: str, words: list[str]) -> bool:
     spoken = _plain(f"{row.title} {row.shape} {row.dtype}").split()
     multi_kernel = row.multi_kernel
     everything = _plain(
@@ -290,6 +303,7 @@ def _holds(row: MultiKernelRow, words: list[str]) -> bool:
                 "slower" if row.judgement is not None and row.judgement.pick_is_slower else "",
                 multi_kernel.id,
                 multi_kernel.wrapper_key,
+                path,
                 multi_kernel.graph.aot_id if multi_kernel.graph is not None else "",
                 *multi_kernel.operations,
                 *multi_kernel.source_nodes,
