@@ -16,6 +16,7 @@ from mkexplorer.catalog.store import FolderStore, Store
 
 from .evidence import SUFFIX, read_history
 from .model import Action, Entry, Held, History, Pick, PickFile, PickState
+from .users import user_name
 
 ENDING = ".picked_kernel"
 # Beyond this a file is nothing that a history should carry along.
@@ -185,14 +186,5 @@ def obstacle_in(found: os.stat_result, path: str, folder: bool = False) -> str:
     if not stat_bits.S_ISREG(found.st_mode):
         return f"{path} is no ordinary file"
     if found.st_uid != os.geteuid():
-        return f"{path} belongs to the user {_user(found.st_uid)}, and this is {_user(os.geteuid())}"
+        return f"{path} belongs to the user {user_name(found.st_uid)}, and this is {user_name(os.geteuid())}"
     return ""
-
-
-def _user(uid: int) -> str:
-    import pwd  # seldom needed
-
-    try:
-        return pwd.getpwuid(uid).pw_name
-    except KeyError:
-        return str(uid)

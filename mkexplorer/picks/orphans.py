@@ -6,11 +6,12 @@ from collections.abc import Mapping
 
 from mkexplorer.catalog import Catalog
 from mkexplorer.catalog.errors import MkexplorerError
-from mkexplorer.catalog.model import MultiKernelKind, PlaceKind
+from mkexplorer.catalog.model import PlaceKind
 from mkexplorer.catalog.places import shelves
 from mkexplorer.catalog.store import Store
 
 from .files import ENDING
+from .rules import has_no_file
 from .writing import LEFTOVER
 
 
@@ -22,8 +23,8 @@ def find_orphans(catalog: Catalog, places: Mapping[str, str | None]) -> tuple[st
     if catalog.place.kind is not PlaceKind.CACHE:
         message = f"{catalog.place.path}: only a whole cache directory tells which pick files are nobody's"
         raise MkexplorerError(message, "Open the cache directory itself.")
-    timed = (each for each in catalog.multi_kernels if each.kind is MultiKernelKind.TIMED)
-    unknown = sum(places.get(each.id) is None for each in timed)
+    owners = (each for each in catalog.multi_kernels if not has_no_file(each))
+    unknown = sum(places.get(each.id) is None for each in owners)
     if unknown:
         message = f"which pick files are nobody's cannot be told: those of {unknown} multi-kernels are not known"
         raise MkexplorerError(message, "Run with --python and the interpreter that wrote the cache.")
