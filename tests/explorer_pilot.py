@@ -89,9 +89,11 @@ def opener_of(what: Catalog | MkexplorerError) -> Callable[[], Catalog]:
 
 
 @asynccontextmanager
-async def explore_while_reading(opener: Callable[[], Catalog]) -> AsyncIterator[Session]:
+async def explore_while_reading(
+    opener: Callable[[], Catalog], pythons: Pythons | None = None
+) -> AsyncIterator[Session]:
     """Run the app while ``opener`` may not have answered yet."""
-    app = ExplorerApp(opener, "PLACE", UiState(tab="details", follow=False), pythons=NoPython())
+    app = ExplorerApp(opener, "PLACE", UiState(tab="details", follow=False), pythons=pythons or NoPython())
     async with app.run_test(size=WIDE) as pilot:
         session = Session(app, pilot)
         await session.until(lambda: isinstance(app.screen, ExplorerScreen))

@@ -35,3 +35,19 @@ def test_problems_and_following_stand_at_the_end() -> None:
 
 def test_a_place_is_text() -> None:
     assert "/[red]x[/red]␛[31m" in header_content(HeaderFacts("/[red]x[/red]\x1b[31m"), 80).plain
+
+
+def test_what_goes_on_and_what_is_wrong_with_picks_stands_before_following() -> None:
+    facts = HeaderFacts("/p", "1 multi-kernel", "", following=True, unknown_picks=2)
+    assert header_content(facts, 100).plain == "mkexplorer   /p   1 multi-kernel · 2 picks unknown (D) · ● following"
+    looking = HeaderFacts("/p", "1 multi-kernel", "", doing="finding picks: 1/3", unknown_picks=2, picks_ignored=True)
+    assert header_content(looking, 100).plain == (
+        "mkexplorer   /p   1 multi-kernel · finding picks: 1/3 · ⚠ picks are ignored (D)"
+    )
+
+
+def test_that_the_place_is_followed_goes_before_what_is_wrong() -> None:
+    facts = HeaderFacts("/a/long/way/to/p", "41 multi-kernels", "", following=True, unknown_picks=41)
+    shown = header_content(facts, 70).plain
+    assert "41 picks unknown" in shown
+    assert "following" not in shown

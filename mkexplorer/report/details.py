@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from mkexplorer.catalog import Catalog
 
 
+HISTORY = "History of the pick (UTC)"
+
+
 @dataclass(frozen=True, slots=True)
 class Entry:
     """``origin`` tells a person where the value was read; empty where it is computed from the others."""
@@ -153,7 +156,7 @@ def _history(catalog: Catalog, row: MultiKernelRow) -> Iterator[Section]:
         for each in history_rows(Namer(catalog), [row.record.file])
     ]
     entries += [Entry("damaged", problem, "its history") for problem in history.problems]
-    yield Section("History of the pick (UTC)", tuple(entries))
+    yield Section(HISTORY, tuple(entries))
 
 
 def _sub_kernel(catalog: Catalog, row: MultiKernelRow, sub_row: SubKernelRow, evidence: Evidence | None) -> Section:

@@ -14,7 +14,7 @@ from rich.cells import cell_len, set_cell_size
 from textual.content import Content
 
 from mkexplorer.catalog.model import Evidence, Timing
-from mkexplorer.report.details import Entry, Section
+from mkexplorer.report.details import HISTORY, Entry, Section
 from mkexplorer.report.rows import MultiKernelRow, SubKernelRow, time_text
 from mkexplorer_widgets.plain_text import visible
 
@@ -46,11 +46,14 @@ def details_content(facts: Facts, width: int) -> Content:
     width = max(width, LEAST_WIDTH)
     count = len(facts.row.sub_kernels)
     identity, pick, rest = facts.sections[0], facts.sections[1], facts.sections[2:]
-    sub_kernels, arguments = rest[:count], rest[count:]
+    sub_kernels = rest[:count]
+    history = [section for section in rest[count:] if section.title == HISTORY]
+    arguments = [section for section in rest[count:] if section.title != HISTORY]
     lines = [
         _heading(identity.title, width),
         *_times(facts, width),
         *_section(pick, width),
+        *(line for section in history for line in _section(section, width)),
         *_section(Section("What it is", identity.entries), width),
         *_sub_kernels(facts.row, sub_kernels, width),
     ]

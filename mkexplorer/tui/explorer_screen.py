@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 
 # A key held down must not start to read every row's texts.
 SELECTION_DELAY_S = 0.05
+# The defaults walk through all of the app's objects, for 0.05 to 0.1 s, every second or so while things are drawn.
+COLLECTIONS = (5_000, 10, 200)
 NARROW = 100
 
 
@@ -379,6 +381,7 @@ class ExplorerScreen(Screen[None]):
 def _collect_garbage_again() -> None:
     """`app.run` stopped it. What was imported and read stays, and no collection needs to walk through it each time."""
     gc.freeze()
+    gc.set_threshold(*COLLECTIONS)
     gc.enable()
 
 

@@ -98,6 +98,10 @@ class ConfirmDialog(ModalScreen[bool]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("y", "dismiss(True)", "Yes", id="confirm.yes", tooltip="Do it"),
         Binding("n,escape,q", "dismiss(False)", "No", id="confirm.no", tooltip="Change nothing"),
+        *(
+            Binding(key, f"scroll({way!r})", way.replace("_", " ").capitalize(), show=False, id=f"confirm.{way}")
+            for key, way in (("up,k", "up"), ("down,j", "down"), ("pageup", "page_up"), ("pagedown", "page_down"))
+        ),
     ]
 
     def __init__(self, heading: str, content: Content) -> None:
@@ -109,7 +113,7 @@ class ConfirmDialog(ModalScreen[bool]):
         with Vertical() as page:
             page.border_title = Content(visible(f"{self._heading}?"))
             page.border_subtitle = Content("y does it · esc changes nothing")
-            with VerticalScroll(can_focus=True):
+            with VerticalScroll(can_focus=False):
                 yield Static(self._content)
             with Horizontal():
                 yield Button("Yes (y)", id="yes", variant="warning", compact=True)
@@ -117,6 +121,9 @@ class ConfirmDialog(ModalScreen[bool]):
 
     def on_mount(self) -> None:
         self.query_one("#no", Button).focus()
+
+    def action_scroll(self, way: str) -> None:
+        getattr(self.query_one(VerticalScroll), f"scroll_{way}")(animate=False)
 
     def on_button_pressed(self, event: Button.Pressed) -> None:
         event.stop()

@@ -21,9 +21,10 @@ from mkexplorer.picks.interpreter import Identity
 from mkexplorer.picks.model import Action, PickState
 from mkexplorer.picks.plans import Plan
 from mkexplorer.report.changes import Namer, heading, history_rows
+from mkexplorer.report.rows import MultiKernelRow
 from mkexplorer.tui import pick_sheets
 from mkexplorer.tui.messages import Failed, Notice
-from mkexplorer.tui.picks import PickKeeper, unexpected, unknown_picks
+from mkexplorer.tui.picks import LOOKING, PickKeeper, unexpected, unknown_picks
 
 if TYPE_CHECKING:
     from mkexplorer.tui.explorer_screen import ExplorerScreen
@@ -112,6 +113,7 @@ class PickVerbs:
             return
         row, sub = pointed
         multi_kernel = row.multi_kernel
+        _check_found(row)
         if sub is not None:
             index: int | None = sub.sub_kernel.index
         else:
@@ -127,6 +129,7 @@ class PickVerbs:
     async def _clear(self) -> None:
         pointed = self._screen.kernels.pointed
         if pointed is not None:
+            _check_found(pointed[0])
             multi_kernel = pointed[0].multi_kernel
             await self._change(partial(_clear, multi_kernel=multi_kernel), f"{multi_kernel.id} has no pick to clear.")
 
@@ -181,6 +184,13 @@ class PickVerbs:
         self._screen.post_message(Notice(f"Asking {self._keeper.pythons.python or 'the running Python'} …"))
         content = await asyncio.to_thread(_checkup, self._keeper, book)
         self._screen.app.push_screen(TextDialog("Doctor", content))
+
+
+def _check_found(row: MultiKernelRow) -> None:
+    if row.record.place_reason == LOOKING:
+        raise MkexplorerError(
+            f"{row.multi_kernel.id}: {LOOKING}", "Try again in a moment; the header says how far it is."
+        )
 
 
 def _pin(book: PickBook, multi_kernel: MultiKernel, index: int) -> Plan:

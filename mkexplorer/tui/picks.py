@@ -223,7 +223,9 @@ class PickKeeper(threading.Thread):
                 raise _Superseded
             if time.monotonic() - said > PROGRESS_EVERY_S:
                 said = time.monotonic()
-                self._post(PicksProgress(f"finding picks {progress.done}/{progress.total}"))
+                is_starting = progress.doing.startswith("starting")
+                where = "starting Python" if is_starting else f"{progress.done}/{progress.total}"
+                self._post(PicksProgress(f"finding picks: {where}"))
 
         return report
 
