@@ -148,7 +148,7 @@ class TestLooking:
             await session.press("slash", *"8192")
             await session.until(lambda: len(rows_of(session)) == 1)
             await session.until(note.exists)
-            await session.press("p")
+            await session.press("enter", "p")
             await says(session, "Try again in a moment")
         pid = int(note.read_text())
         for _ in range(500):

@@ -66,5 +66,5 @@ def test_120x40(sample: Catalog, snap_compare: SnapCompare, tab: str) -> None:
 
 
 def test_200x60_side_by_side_details(sample: Catalog, snap_compare: SnapCompare) -> None:
-    run = after(*LAYER_NORM, "escape", shows="The same in all of them")
+    run = after(*LAYER_NORM, "escape", shows="≠ reductions")
     assert snap_compare(app_on(sample, "details"), terminal_size=(200, 60), run_before=run)
