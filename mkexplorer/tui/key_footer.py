@@ -12,7 +12,7 @@ from textual.widgets import Footer
 from textual.widgets._footer import FooterKey
 
 # They stand last, and give way to nothing.
-KEPT = ("escape", "question_mark", "q")
+KEPT = ("escape", "question_mark", "f1", "q")  # in a field ? is a letter, and f1 helps
 PALETTE_CLASS = "-command-palette"
 
 
