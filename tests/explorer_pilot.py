@@ -15,7 +15,8 @@ from mkexplorer.catalog import Catalog
 from mkexplorer.catalog.errors import MkexplorerError
 from mkexplorer.tui.explorer_app import ExplorerApp
 from mkexplorer.tui.explorer_screen import ExplorerScreen
-from mkexplorer.tui.picks import LOOKING, NoPython, Pythons
+from mkexplorer.tui.picks import LOOKING
+from mkexplorer.tui.pythons import NoPython, Pythons
 from mkexplorer.tui.state import UiState
 
 WAIT_S = 20.0

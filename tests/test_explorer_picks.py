@@ -16,7 +16,7 @@ from mkexplorer.report import rows
 from mkexplorer.tui.commands import verbs
 from mkexplorer.tui.dialogs import TextDialog
 from mkexplorer.tui.pick_dialogs import ConfirmDialog, PinDialog, fastest_first
-from mkexplorer.tui.picks import NoPython, Pythons
+from mkexplorer.tui.pythons import NoPython, Pythons
 from mkexplorer.tui.state import UiState
 from tests.explorer_pilot import NARROW, WIDE, Session, explore, explore_while_reading, opener_of
 from tests.fake_catalog import FakeCatalog, layer_norm, two_graphs

@@ -12,7 +12,8 @@ from textual.app import App
 from textual.screen import Screen
 from textual.widgets import Static
 before = set(sys.modules)
-import mkexplorer.tui.app, mkexplorer.tui.explorer_app
+import mkexplorer.cli, mkexplorer.tui.app, mkexplorer.tui.explorer_app, mkexplorer.tui.pythons, mkexplorer.tui.state
+mkexplorer.cli.parse(["--sample"])
 new = set(sys.modules) - before
 print(*sorted(name for name in new if name.startswith(("mkexplorer", "textual.widgets", "pygments"))))
 """
@@ -24,12 +25,19 @@ def test_the_first_frame_loads_no_tab_no_list_and_no_parser() -> None:
         "mkexplorer",
         "mkexplorer.catalog",
         "mkexplorer.catalog.errors",
+        "mkexplorer.cli",
+        "mkexplorer.cli.options",
+        "mkexplorer.cli.parser",
+        "mkexplorer.cli.terminal",
+        "mkexplorer.report",
+        "mkexplorer.report.stages",
         "mkexplorer.tui",
         "mkexplorer.tui.app",
         "mkexplorer.tui.explorer_app",
         "mkexplorer.tui.first_screen",
         "mkexplorer.tui.header",
         "mkexplorer.tui.messages",
+        "mkexplorer.tui.pythons",
         "mkexplorer.tui.state",
         "mkexplorer_widgets",
         "mkexplorer_widgets.plain_text",

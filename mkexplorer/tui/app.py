@@ -31,7 +31,7 @@ def run(
     from dataclasses import replace
 
     from mkexplorer.tui.explorer_app import ExplorerApp
-    from mkexplorer.tui.picks import NoPython, Pythons
+    from mkexplorer.tui.pythons import NoPython, Pythons
     from mkexplorer.tui.state import load_state, save_state, state_path
 
     path = state_path()

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from mkexplorer.catalog import Catalog
     from mkexplorer.tui.explorer_screen import ExplorerScreen
-    from mkexplorer.tui.picks import Pythons
+    from mkexplorer.tui.pythons import Pythons
 
 
 def _verbs() -> type[Provider]:
@@ -80,7 +80,7 @@ class ExplorerApp(App[None]):
     async def _explore(self) -> None:
         """Import and show the real screen, now that the first frame stands."""
         from mkexplorer.tui.explorer_screen import ExplorerScreen
-        from mkexplorer.tui.picks import Pythons
+        from mkexplorer.tui.pythons import Pythons
 
         self._explorer = ExplorerScreen(self._place, self._opener, self._state, self._pythons or Pythons())
         await self.push_screen(self._explorer)

@@ -26,7 +26,8 @@ from mkexplorer.tui.kernel_list import FILTER_HELP, KernelList
 from mkexplorer.tui.key_footer import KeyFooter
 from mkexplorer.tui.messages import EditRequested, Failed, OpenEditor
 from mkexplorer.tui.pick_verbs import PICK_BINDINGS, PickVerbs
-from mkexplorer.tui.picks import PickKeeper, PicksProgress, PicksRead, Pythons, unknown_picks
+from mkexplorer.tui.picks import PickKeeper, PicksProgress, PicksRead, unknown_picks
+from mkexplorer.tui.pythons import Pythons
 from mkexplorer.tui.selection import Selection
 from mkexplorer.tui.state import UiState
 from mkexplorer.tui.tabs import TABS, TabSpec

@@ -23,7 +23,6 @@ from mkexplorer.picks.book import (
     PickRecord,
     environment_of,
     find_records,
-    interpreter_for,
     machine_of,
     recorded,
 )
@@ -37,6 +36,7 @@ from mkexplorer.picks.rules import has_no_file
 from mkexplorer.picks.writing import Occasion
 from mkexplorer.report import rows
 from mkexplorer.tui.messages import Failed
+from mkexplorer.tui.pythons import Pythons
 
 LOOKING = "its pick file is being looked for"
 PAUSE_S = 2.0
@@ -46,31 +46,6 @@ PROGRESS_EVERY_S = 0.1
 BOOK_EVERY_S = 1.0
 # A worker holds torch: half a gigabyte for nobody. A compiling program brings new graphs every few seconds, though.
 IDLE_S = 60.0
-
-
-class Pythons:
-    """Which Python tells where picks are: ``python``, by default the one that runs mkexplorer."""
-
-    def __init__(self, python: str | None = None) -> None:
-        self.python = python
-
-    def for_place(self, catalog: Catalog) -> Interpreter:
-        """The one that may run code of the place."""
-        return interpreter_for(catalog, self.python)
-
-    def on_its_own(self) -> Interpreter:
-        """The same one, to be asked only who it is."""
-        return Interpreter(self.python)
-
-
-class NoPython(Pythons):
-    """None is to be started: only the picks whose place is remembered are known."""
-
-    def for_place(self, catalog: Catalog) -> Interpreter:
-        return NotStarted(self.python)
-
-    def on_its_own(self) -> Interpreter:
-        return NotStarted(self.python)
 
 
 @dataclass

@@ -1,0 +1,40 @@
+"""Which Python the app asks where picks are. Light: the app has it before its first frame."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from mkexplorer.catalog import Catalog
+    from mkexplorer.picks.interpreter import Interpreter
+
+
+class Pythons:
+    """``python`` tells where picks are, by default the one that runs mkexplorer."""
+
+    def __init__(self, python: str | None = None) -> None:
+        self.python = python
+
+    def for_place(self, catalog: Catalog) -> Interpreter:
+        """The one that may run code of the place."""
+        from mkexplorer.picks.book import interpreter_for
+
+        return interpreter_for(catalog, self.python)
+
+    def on_its_own(self) -> Interpreter:
+        """The same one, to be asked only who it is."""
+        from mkexplorer.picks.interpreter import Interpreter
+
+        return Interpreter(self.python)
+
+
+class NoPython(Pythons):
+    """None is to be started: only the picks whose place is remembered are known."""
+
+    def for_place(self, catalog: Catalog) -> Interpreter:
+        return self.on_its_own()
+
+    def on_its_own(self) -> Interpreter:
+        from mkexplorer.picks.book import NotStarted
+
+        return NotStarted(self.python)
