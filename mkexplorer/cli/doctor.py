@@ -12,7 +12,6 @@ from mkexplorer.cli.parser import Given
 from mkexplorer.cli.terminal import ProgressLine, look_of, put, put_json
 from mkexplorer.picks.book import PickBook, remembered_identity
 from mkexplorer.picks.interpreter import Identity, Interpreter
-from mkexplorer.picks.users import user_name
 from mkexplorer.report import as_text, checkup, picks_json
 from mkexplorer.report.findings import Level, worst
 
@@ -22,7 +21,7 @@ _HEALTHY, _HAS_PROBLEMS = 0, 1
 def examine(given: Given, place: str | None) -> int:
     book, place_error = _book(given, place)
     identity, interpreter_error = _identity(given)
-    owner = _owner(book) if book else None
+    owner = checkup.owner_of(book.catalog.place.path) if book else None
     patient = checkup.Patient(identity, interpreter_error, book, place_error, owner, os.environ)
     sections = checkup.examine(patient)
     if given.json:
@@ -51,12 +50,3 @@ def _identity(given: Given) -> tuple[Identity | None, MkexplorerError | None]:
             return interpreter.hello(), None
         except MkexplorerError as error:
             return None, error
-
-
-def _owner(book: PickBook) -> checkup.Owner | None:
-    path = book.catalog.place.path
-    try:
-        uid = os.stat(path).st_uid
-    except OSError:
-        return None
-    return checkup.Owner(user_name(uid), uid == os.geteuid(), os.access(path, os.W_OK))

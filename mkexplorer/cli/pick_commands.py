@@ -20,13 +20,22 @@ from mkexplorer.picks.changes import full_id
 from mkexplorer.picks.content import contents_of
 from mkexplorer.picks.files import read_histories
 from mkexplorer.picks.interpreter import Interpreter
-from mkexplorer.picks.model import Action, Held, PickFile, PickState, Who
+from mkexplorer.picks.model import Action, PickFile, PickState, Who
 from mkexplorer.picks.orphans import find_leftovers
 from mkexplorer.picks.plans import Outcome, Plan
 from mkexplorer.picks.travel import Matches, match_picks, read_picks, travelling_pick, write_picks
 from mkexplorer.picks.writing import Occasion
 from mkexplorer.report import as_text, picks_json, rows, titles
-from mkexplorer.report.changes import ChangeRow, Namer, change_rows, effect, heading, history_rows, shared_notes
+from mkexplorer.report.changes import (
+    ChangeRow,
+    Namer,
+    change_rows,
+    effect,
+    heading,
+    history_rows,
+    made_rows,
+    shared_notes,
+)
 
 _DONE, _NOTHING, _CANNOT = 0, 1, 2
 _MOST_TOLD = 5
@@ -205,20 +214,11 @@ class _Change:
             put(f"would {row.change.action.value} {as_text.change(row, look)}" for row in self._rows())
         else:
             done = [each for each in outcomes if each.error is None]
-            put(as_text.change(row, look) for row in _made(namer, done))
+            put(as_text.change(row, look) for row in made_rows(namer, done))
         tell(_sentence(each.error) for each in outcomes or () if each.error)
         if self.plan.changes:
             notes = (note for note in environment_of(self.catalog) if not note.picks_count)
             tell(as_text.environment_note(note) for note in notes)
-
-
-def _made(namer: Namer, outcomes: Iterable[Outcome]) -> Iterable[ChangeRow]:
-    """What was before, and what was read back."""
-    for each in outcomes:
-        change, now = each.change, Held(each.now.held.content, each.now.pick.state)
-        label = namer.label(change.multi_kernel, change.path)
-        before, after = (namer.held(change.multi_kernel, held) for held in (change.before, now))
-        yield ChangeRow(change, label, before, after)
 
 
 def _some(errors: Sequence[MkexplorerError]) -> Iterable[str]:

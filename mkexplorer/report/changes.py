@@ -10,6 +10,7 @@ from mkexplorer.catalog.model import MultiKernel
 from mkexplorer.picks.book import PickBook
 from mkexplorer.picks.changes import PickChange, full_id
 from mkexplorer.picks.model import Action, Entry, Held, PickFile, Who
+from mkexplorer.picks.plans import Outcome
 from mkexplorer.report import titles
 
 _EFFECTS = {
@@ -101,6 +102,15 @@ def heading(changes: Iterable[PickChange]) -> str:
     actions = [each.action for each in changes]
     verb = {Action.PIN: "Pin", Action.CLEAR: "Clear", Action.UNDO: "Undo the last change of", Action.PICK: "Pick"}
     return f"{verb[actions[0]]} {len(actions)} {'pick' if len(actions) == 1 else 'picks'}"
+
+
+def made_rows(namer: Namer, outcomes: Iterable[Outcome]) -> Iterator[ChangeRow]:
+    """What was before, and what was read back."""
+    for each in outcomes:
+        change, now = each.change, Held(each.now.held.content, each.now.pick.state)
+        label = namer.label(change.multi_kernel, change.path)
+        before, after = (namer.held(change.multi_kernel, held) for held in (change.before, now))
+        yield ChangeRow(change, label, before, after)
 
 
 def effect(changes: Iterable[PickChange]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
@@ -17,6 +18,7 @@ from mkexplorer.picks.interpreter import Identity
 from mkexplorer.picks.model import PickState
 from mkexplorer.picks.origin import CacheFiles
 from mkexplorer.picks.rules import release_of
+from mkexplorer.picks.users import user_name
 from mkexplorer.report import titles
 from mkexplorer.report.findings import CheckupSection, Finding, Level
 from mkexplorer.report.upstream import upstream_findings
@@ -32,6 +34,15 @@ class Owner:
     name: str
     is_me: bool
     is_writable: bool
+
+
+def owner_of(path: str) -> Owner | None:
+    """None where the place is gone."""
+    try:
+        uid = os.stat(path).st_uid
+    except OSError:
+        return None
+    return Owner(user_name(uid), uid == os.geteuid(), os.access(path, os.W_OK))
 
 
 @dataclass(frozen=True, slots=True)

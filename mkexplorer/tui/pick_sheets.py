@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Sequence
 
 from textual.content import Content
@@ -10,11 +9,9 @@ from textual.content import Content
 from mkexplorer.catalog.errors import MkexplorerError
 from mkexplorer.picks.book import PickBook
 from mkexplorer.picks.environment import EnvironmentNote
-from mkexplorer.picks.model import Action, Held
+from mkexplorer.picks.model import Action
 from mkexplorer.picks.plans import Outcome, Plan
-from mkexplorer.picks.users import user_name
-from mkexplorer.report.changes import ChangeRow, HistoryRow, Namer, change_rows, effect, shared_notes
-from mkexplorer.report.checkup import Owner
+from mkexplorer.report.changes import ChangeRow, HistoryRow, Namer, change_rows, effect, made_rows, shared_notes
 from mkexplorer.report.findings import CheckupSection, Finding, Level
 from mkexplorer_widgets.plain_text import visible
 
@@ -45,11 +42,8 @@ def made_text(namer: Namer, outcomes: Sequence[Outcome]) -> str:
     take_back = "u again goes further back." if is_undo else "u takes it back."
     if len(outcomes) > 1:
         return f"{len(outcomes)} picks are {'as they were' if is_undo else 'changed'}. {take_back}"
-    change, now = outcomes[0].change, outcomes[0].now
-    before, after = (
-        namer.held(change.multi_kernel, held) for held in (change.before, Held(now.held.content, now.pick.state))
-    )
-    return f"{namer.label(change.multi_kernel, change.path)}:\n{before} → {after}. {take_back}"
+    (row,) = made_rows(namer, outcomes)
+    return f"{row.label}:\n{row.before} → {row.after}. {take_back}"
 
 
 def environment_warnings(notes: Iterable[EnvironmentNote]) -> list[str]:
@@ -96,14 +90,6 @@ def checkup_content(sections: Iterable[CheckupSection]) -> Content:
             lines += _finding(finding)
         lines.append(Content(""))
     return Content("\n").join(lines)
-
-
-def owner_of(path: str) -> Owner | None:
-    try:
-        uid = os.stat(path).st_uid
-    except OSError:
-        return None
-    return Owner(user_name(uid), uid == os.geteuid(), os.access(path, os.W_OK))
 
 
 def _finding(finding: Finding) -> list[Content]:

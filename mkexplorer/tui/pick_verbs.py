@@ -232,6 +232,6 @@ def _checkup(keeper: PickKeeper, book: PickBook) -> Content:
         identity = keeper.identity()
     except MkexplorerError as error:
         problem = error
-    owner = pick_sheets.owner_of(book.catalog.place.path)
+    owner = checkup.owner_of(book.catalog.place.path)
     patient = checkup.Patient(identity, problem, book.reread(), None, owner, os.environ)
     return pick_sheets.checkup_content(checkup.examine(patient))
