@@ -11,7 +11,7 @@ from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal, NamedTuple
 
-from rich.cells import cell_len, set_cell_size
+from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
 from textual import events
@@ -23,6 +23,7 @@ from textual.reactive import reactive
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
+from mkexplorer_widgets.cells import fit, one_line
 from mkexplorer_widgets.plain_text import visible
 
 Tone = Literal["plain", "dim", "strong", "heading", "good", "warning", "bad"]
@@ -66,7 +67,7 @@ def natural_widths(rows: Sequence[OutlineRow]) -> list[int]:
             if column == len(texts):
                 texts.append(set())
             texts[column].add((0 if column else row.lead, cell.text))
-    return [max(lead + cell_len(_one_line(text)) for lead, text in column) for column in texts]
+    return [max(lead + cell_len(one_line(text)) for lead, text in column) for column in texts]
 
 
 def fitted_widths(natural: Sequence[int], available: int) -> list[int]:
@@ -81,19 +82,6 @@ def fitted_widths(natural: Sequence[int], available: int) -> list[int]:
         widths[at] = max(NARROWEST_COLUMN, shrunk)
         excess -= widest - widths[at]
     return widths
-
-
-def _one_line(text: str) -> str:
-    return visible(text).replace("\n", "␊")
-
-
-def _fit(text: str, width: int) -> str:
-    """Return ``text`` in exactly ``width`` terminal cells; a cut one ends in an ellipsis."""
-    if width <= 0:
-        return ""
-    if cell_len(text) <= width:
-        return set_cell_size(text, width)
-    return set_cell_size(text, width - 1) + "…"
 
 
 class Outline(ScrollView, can_focus=True):
@@ -277,7 +265,7 @@ class Outline(ScrollView, can_focus=True):
         lines = self._empty_text.splitlines() if not self._rows else []
         style = self.rich_style + self._tone_style("dim")
         text = visible(lines[y]) if y < len(lines) else ""
-        return Strip([Segment(_fit(" " + text, width), style)], width)
+        return Strip([Segment(fit(" " + text, width), style)], width)
 
     def _draw(self, row: OutlineRow, under_cursor: bool, width: int) -> Strip:
         base = self.get_component_rich_style("outline--cursor") if under_cursor else self.rich_style
@@ -291,7 +279,7 @@ class Outline(ScrollView, can_focus=True):
             is_last = column == len(row.cells) - 1
             room = width - used if is_last else widths[column] - (0 if column else row.lead)
             style = base if plain or cell.tone == "plain" else base + self._tone_style(cell.tone)
-            segments.append(Segment(_fit(_one_line(cell.text), room), style))
+            segments.append(Segment(fit(one_line(cell.text), room), style))
             used += max(room, 0)
             if not is_last:
                 segments.append(Segment(" " * COLUMN_GAP, base))
