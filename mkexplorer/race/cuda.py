@@ -1,0 +1,253 @@
+"""Stopwatches of a GPU. Nothing here waits for the GPU while runs are queued, and nothing of the host is timed.
+
+Every run is queued as: restore, clear the cache, mark, launch, mark. A blocker runs first, long enough for the host to
+queue all of it, so that the GPU finds its queue full: a pause in it is then somebody else's doing.
+"""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any, Callable, List, Optional, Sequence, Tuple
+
+import torch
+
+from .racing import Contestant, Run, Timed
+
+_US = 1e3  # of the milliseconds that torch's events count in, and of the nanoseconds of its profiler
+_MARK_CYCLES = 1
+# What queueing a run costs the host, as first assumed; then as measured.
+_HOST_US = 120.0
+_NOMINAL_MHZ = 1_500.0
+_SHORTEST_BLOCKER_US = 100.0
+_LONGEST_BLOCKER_US = 20_000.0
+# In a full queue one run follows another within a few microseconds.
+_PAUSE_US = 60.0
+_FAR_OFF = 4.0
+# GPUs whose last cache is not the one that torch tells the size of.
+_LARGEST_CACHE = 256 << 20
+_COPIED_BYTES = 256 << 20
+_COPIES = 5
+
+
+def stopwatch(device: Optional[int] = None) -> ProfilerStopwatch | EventStopwatch:
+    """The most exact one that works here now."""
+    return ProfilerStopwatch(device) if ProfilerStopwatch.is_available() else EventStopwatch(device)
+
+
+class _Gpu:
+    """What both stopwatches queue."""
+
+    def __init__(self, device: Optional[int] = None) -> None:
+        self.device = torch.cuda.current_device() if device is None else device
+        size = torch.cuda.get_device_properties(self.device).L2_cache_size
+        cache = _LARGEST_CACHE if torch.version.hip or not size else size
+        self._cache = torch.empty(cache // 4, dtype=torch.int32, device=torch.device("cuda", self.device))
+        self._host_us = _HOST_US
+        self._mhz = _NOMINAL_MHZ
+
+    def rough_us(self, contestant: Contestant) -> float:
+        """By events, so a few microseconds too long."""
+        begin, end = _event(), _event()
+        for _ in range(2):
+            if contestant.restore is not None:
+                contestant.restore()
+            begin.record()
+            contestant.launch()
+            end.record()
+        end.synchronize()
+        return float(begin.elapsed_time(end)) * _US
+
+    def block(self, runs: int) -> float:
+        """Keeps the GPU busy while ``runs`` are queued; the cycles that it will take."""
+        blocker_us = min(max(runs * self._host_us * 1.3, _SHORTEST_BLOCKER_US), _LONGEST_BLOCKER_US)
+        cycles = int(blocker_us * self._mhz)
+        torch.cuda._sleep(cycles)
+        return float(cycles)
+
+    def prepare(self, run: Run) -> None:
+        if run.contestant.restore is not None:
+            run.contestant.restore()
+        if not run.is_hot:
+            self._cache.zero_()
+            return
+        run.contestant.launch()
+        if run.contestant.restore is not None:
+            run.contestant.restore()
+
+    def learn(self, runs: int, host_us: float, cycles: float, blocker_us: float) -> float:
+        """The clock in MHz; how long the host took is remembered."""
+        self._host_us = host_us / max(runs, 1)
+        self._mhz = cycles / blocker_us
+        return self._mhz
+
+
+class EventStopwatch(_Gpu):
+    """Pairs of events. What they add is taken off; what it differs by from kernel to kernel is ``systematic_us``."""
+
+    # Against the profiler on an H100, events differ by 2.1 to 3.2 us for nine kernels of ten.
+    systematic_us = 0.5
+    _ADDED_TO_A_MARK_US = 1.0
+
+    def __init__(self, device: Optional[int] = None) -> None:
+        super().__init__(device)
+        mark = Contestant("mark", lambda: torch.cuda._sleep(_MARK_CYCLES))
+        times = self._timed([Run(mark)] * 20)[0]
+        self._added_us = sorted(times)[len(times) // 2] - self._ADDED_TO_A_MARK_US
+
+    def time(self, runs: Sequence[Run]) -> Timed:
+        times_us, gpu_us, mhz, pauses = self._timed(runs)
+        corrected = tuple(max(time_us - self._added_us, 0.01) for time_us in times_us)
+        return Timed(corrected, gpu_us, mhz, pauses + _far_off(runs, corrected))
+
+    def _timed(self, runs: Sequence[Run]) -> Tuple[List[float], float, float, int]:
+        blocked, began = _event(), _event()
+        began.record()
+        cycles = self.block(len(runs))
+        blocked.record()
+        clock = _HostClock()
+        pairs = []
+        for run in runs:
+            self.prepare(run)
+            pair = _event(), _event()
+            pair[0].record()
+            run.contestant.launch()
+            pair[1].record()
+            pairs.append(pair)
+        host_us = clock.us()
+        last = pairs[-1][1] if pairs else blocked
+        last.synchronize()
+        mhz = self.learn(len(runs), host_us, cycles, float(began.elapsed_time(blocked)) * _US)
+        times_us = [float(begin.elapsed_time(end)) * _US for begin, end in pairs]
+        return times_us, float(began.elapsed_time(last)) * _US, mhz, 0
+
+
+class ProfilerStopwatch(_Gpu):
+    """Torch's own profiler, which asks the driver when each kernel began and ended. It cannot run inside another one.
+
+    A launch that is several kernels counts from the first one's begin to the last one's end.
+    """
+
+    systematic_us = 0.0
+
+    @staticmethod
+    def is_available() -> bool:
+        """Whether the profiler sees kernels, and nobody is profiling now."""
+        profiler = torch.profiler
+        is_in_use = getattr(torch._C._autograd, "_profiler_enabled", lambda: False)()
+        activities = profiler.supported_activities()
+        return not is_in_use and profiler.ProfilerActivity.CUDA in activities
+
+    def time(self, runs: Sequence[Run]) -> Timed:
+        """Raises RuntimeError where the profiler did not see what was run."""
+        with _profile() as session:
+            clock = _HostClock()
+            cycles = self.block(len(runs))
+            for run in runs:
+                self.prepare(run)
+                torch.cuda._sleep(_MARK_CYCLES)
+                run.contestant.launch()
+                torch.cuda._sleep(_MARK_CYCLES)
+            host_us = clock.us()
+            torch.cuda.current_stream().synchronize()
+        spans = _spans(session)
+        blocker, timed = _between_marks(spans, len(runs))
+        times_us = tuple(max(last.end - first.begin, 1) / _US for first, last in timed)
+        blocker_us = (blocker.end - blocker.begin) / _US
+        mhz = self.learn(len(runs), host_us, cycles, blocker_us)
+        gpu_us = (spans[-1].end - blocker.begin) / _US
+        # Where the host was slower than the blocker, pauses are its own.
+        pauses = _pauses(spans, blocker) if host_us < blocker_us else 0
+        return Timed(times_us, gpu_us, mhz, pauses + _far_off(runs, times_us))
+
+
+class _Span:
+    """One thing that the GPU did, in nanoseconds of the driver's clock."""
+
+    def __init__(self, name: str, begin: int, end: int) -> None:
+        self.name = name
+        self.begin = begin
+        self.end = end
+
+    @property
+    def is_mark(self) -> bool:
+        return "spin_kernel" in self.name
+
+
+class _HostClock:
+    def __init__(self) -> None:
+        from time import perf_counter
+
+        self._now: Callable[[], float] = perf_counter
+        self._began = perf_counter()
+
+    def us(self) -> float:
+        return (self._now() - self._began) * 1e6
+
+
+def copy_gb_per_s(device: Optional[int] = None) -> Optional[float]:
+    """What a plain copy of large tensors reads and writes per second, in GB; None where there is no room for them."""
+    where = torch.device("cuda", torch.cuda.current_device() if device is None else device)
+    size = min(_COPIED_BYTES, torch.cuda.mem_get_info(where)[0] // 8)
+    if size < 1 << 20:
+        return None
+    source = torch.empty(size, dtype=torch.uint8, device=where)
+    target = torch.empty_like(source)
+    target.copy_(source)
+    events = [_event() for _ in range(_COPIES + 1)]
+    events[0].record()
+    for event in events[1:]:
+        target.copy_(source)
+        event.record()
+    events[-1].synchronize()
+    shortest_us = min(float(begin.elapsed_time(end)) for begin, end in zip(events, events[1:])) * _US
+    return float(2 * size / shortest_us / 1e3)
+
+
+def _event() -> Any:
+    return torch.cuda.Event(enable_timing=True)
+
+
+def _profile() -> Any:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CUDA], acc_events=True)
+
+
+def _spans(session: Any) -> List[_Span]:
+    """All that ran on the GPU meanwhile, in order; on the stream of the marks alone, if others ran too."""
+    found = []
+    marked = None
+    for event in session.profiler.kineto_results.events():
+        if "cuda" not in str(event.device_type()).lower() or event.duration_ns() <= 0:
+            continue
+        span = _Span(event.name(), event.start_ns(), event.start_ns() + event.duration_ns())
+        found.append((span, event.device_resource_id()))
+        if span.is_mark:
+            marked = event.device_resource_id()
+    return sorted((span for span, stream in found if stream == marked), key=lambda span: span.begin)
+
+
+def _between_marks(spans: Sequence[_Span], runs: int) -> Tuple[_Span, List[Tuple[_Span, _Span]]]:
+    """The blocker, and of each run its first and last kernel."""
+    marks = [index for index, span in enumerate(spans) if span.is_mark]
+    if len(marks) != 2 * runs + 1:
+        raise RuntimeError(f"the profiler saw {max(len(marks) - 1, 0)} of {2 * runs} marks")
+    timed = []
+    for begin, end in zip(marks[1::2], marks[2::2]):
+        if end - begin < 2:
+            raise RuntimeError("the profiler saw no kernel where one was launched")
+        timed.append((spans[begin + 1], spans[end - 1]))
+    return spans[marks[0]], timed
+
+
+def _pauses(spans: Sequence[_Span], blocker: _Span) -> int:
+    behind = [span for span in spans if span.begin >= blocker.end]
+    return sum(after.begin - before.end > _PAUSE_US * _US for before, after in zip(behind, behind[1:]))
+
+
+def _far_off(runs: Sequence[Run], times_us: Sequence[float]) -> int:
+    """Times beyond several times the median of their own kind."""
+    kinds: dict[Tuple[int, bool], List[float]] = {}
+    for run, time_us in zip(runs, times_us):
+        kinds.setdefault((id(run.contestant), run.is_hot), []).append(time_us)
+    return sum(time_us > _FAR_OFF * sorted(kind)[len(kind) // 2] + 1.0 for kind in kinds.values() for time_us in kind)
