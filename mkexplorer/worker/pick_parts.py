@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import linecache
 import os
 import shutil
-import sys
 import tempfile
 from types import ModuleType
 from typing import Any
 
-from . import stand_ins
+from . import loading, stand_ins
 
 _WARP_SIZE = 32
 
@@ -25,30 +23,14 @@ def pick_parts(sub_kernels: list[dict[str, str]]) -> dict[str, Any]:
     try:
         for sub_kernel in sub_kernels:
             with _AutotuneNames() as names:
-                module = _load(folder, sub_kernel["key"], sub_kernel["text"])
+                module = loading.load(folder, sub_kernel["key"], sub_kernel["text"])
             modules.append(module)
-            kernels.append(_kernel_of(module, sub_kernel["name"]))
+            kernels.append(loading.kernel_of(module, sub_kernel["name"]))
             parts.append({**_part(kernels[-1]), "best_config": names.found})
         return {"parts": parts, "path": _path(kernels)}
     finally:
-        _forget(modules)
+        loading.forget(modules)
         shutil.rmtree(folder, ignore_errors=True)
-
-
-def _load(folder: str, key: str, text: str) -> ModuleType:
-    from torch._inductor.codecache import PyCodeCache
-
-    path = os.path.join(folder, f"{key}.py")
-    with open(path, "w", encoding="utf-8", newline="") as file:
-        file.write(text)
-    module: ModuleType = PyCodeCache.load_by_key_path(key, path)
-    return module
-
-
-def _kernel_of(module: ModuleType, name: str) -> Any:
-    if not hasattr(module, name):
-        raise AttributeError(f"its file defines no {name}")
-    return getattr(module, name)
 
 
 def _part(kernel: Any) -> dict[str, Any]:
@@ -102,18 +84,3 @@ class _AutotuneNames:
         cache = self._create(local, filename, configs_hash)
         if cache is not None and cache.local_cache:
             self.found = os.path.basename(cache.local_cache[1])
-
-
-def _forget(modules: list[ModuleType]) -> None:
-    """Torch and triton keep what they load for the life of the process; these kernels are not needed again."""
-    from torch._inductor.codecache import PyCodeCache
-    from triton.runtime import jit
-
-    names = {module.__name__ for module in modules}
-    for module in modules:
-        sys.modules.pop(module.__name__, None)
-        linecache.cache.pop(str(module.__file__), None)
-    PyCodeCache.cache_clear()
-    functions = getattr(jit, "_triton_jit_function_registry", {})  # triton 3.7 and later
-    for function in [function for function in functions if function.partition(":")[0] in names]:
-        del functions[function]
