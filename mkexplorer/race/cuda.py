@@ -7,7 +7,7 @@ queue all of it, so that the GPU finds its queue full: a pause in it is then som
 from __future__ import annotations
 
 import warnings
-from typing import Any, Callable, List, Optional, Sequence, Tuple
+from typing import Any, Callable, Sequence
 
 import torch
 
@@ -29,7 +29,7 @@ _COPIED_BYTES = 256 << 20
 _COPIES = 5
 
 
-def stopwatch(device: Optional[int] = None) -> ProfilerStopwatch | EventStopwatch:
+def stopwatch(device: int | None = None) -> ProfilerStopwatch | EventStopwatch:
     """The most exact one that works here now."""
     return ProfilerStopwatch(device) if ProfilerStopwatch.is_available() else EventStopwatch(device)
 
@@ -37,7 +37,7 @@ def stopwatch(device: Optional[int] = None) -> ProfilerStopwatch | EventStopwatc
 class _Gpu:
     """What both stopwatches queue."""
 
-    def __init__(self, device: Optional[int] = None) -> None:
+    def __init__(self, device: int | None = None) -> None:
         self.device = torch.cuda.current_device() if device is None else device
         size = torch.cuda.get_device_properties(self.device).L2_cache_size
         cache = _LARGEST_CACHE if torch.version.hip or not size else size
@@ -88,7 +88,7 @@ class EventStopwatch(_Gpu):
     systematic_us = 0.5
     _ADDED_TO_A_MARK_US = 1.0
 
-    def __init__(self, device: Optional[int] = None) -> None:
+    def __init__(self, device: int | None = None) -> None:
         super().__init__(device)
         mark = Contestant("mark", lambda: torch.cuda._sleep(_MARK_CYCLES))
         times = self._timed([Run(mark)] * 20)[0]
@@ -99,7 +99,7 @@ class EventStopwatch(_Gpu):
         corrected = tuple(max(time_us - self._added_us, 0.01) for time_us in times_us)
         return Timed(corrected, gpu_us, mhz, pauses + _far_off(runs, corrected))
 
-    def _timed(self, runs: Sequence[Run]) -> Tuple[List[float], float, float, int]:
+    def _timed(self, runs: Sequence[Run]) -> tuple[list[float], float, float, int]:
         blocked, began = _event(), _event()
         began.record()
         cycles = self.block(len(runs))
@@ -184,7 +184,7 @@ class _HostClock:
         return (self._now() - self._began) * 1e6
 
 
-def copy_gb_per_s(device: Optional[int] = None) -> Optional[float]:
+def copy_gb_per_s(device: int | None = None) -> float | None:
     """What a plain copy of large tensors reads and writes per second, in GB; None where there is no room for them."""
     where = torch.device("cuda", torch.cuda.current_device() if device is None else device)
     size = min(_COPIED_BYTES, torch.cuda.mem_get_info(where)[0] // 8)
@@ -213,7 +213,7 @@ def _profile() -> Any:
         return torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CUDA], acc_events=True)
 
 
-def _spans(session: Any) -> List[_Span]:
+def _spans(session: Any) -> list[_Span]:
     """All that ran on the GPU meanwhile, in order; on the stream of the marks alone, if others ran too."""
     found = []
     marked = None
@@ -227,7 +227,7 @@ def _spans(session: Any) -> List[_Span]:
     return sorted((span for span, stream in found if stream == marked), key=lambda span: span.begin)
 
 
-def _between_marks(spans: Sequence[_Span], runs: int) -> Tuple[_Span, List[Tuple[_Span, _Span]]]:
+def _between_marks(spans: Sequence[_Span], runs: int) -> tuple[_Span, list[tuple[_Span, _Span]]]:
     """The blocker, and of each run its first and last kernel."""
     marks = [index for index, span in enumerate(spans) if span.is_mark]
     if len(marks) != 2 * runs + 1:
@@ -247,7 +247,7 @@ def _pauses(spans: Sequence[_Span], blocker: _Span) -> int:
 
 def _far_off(runs: Sequence[Run], times_us: Sequence[float]) -> int:
     """Times beyond several times the median of their own kind."""
-    kinds: dict[Tuple[int, bool], List[float]] = {}
+    kinds: dict[tuple[int, bool], list[float]] = {}
     for run, time_us in zip(runs, times_us):
         kinds.setdefault((id(run.contestant), run.is_hot), []).append(time_us)
     return sum(time_us > _FAR_OFF * sorted(kind)[len(kind) // 2] + 1.0 for kind in kinds.values() for time_us in kind)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from time import perf_counter
-from typing import Callable, List, Sequence
+from typing import Callable, Sequence
 
 from .racing import Contestant, Run, Timed
 
@@ -22,7 +22,7 @@ class HostStopwatch:
         return self._time(contestant)
 
     def time(self, runs: Sequence[Run]) -> Timed:
-        times_us: List[float] = [self._time(run.contestant) for run in runs]
+        times_us: list[float] = [self._time(run.contestant) for run in runs]
         return Timed(tuple(times_us), sum(times_us))
 
     def _time(self, contestant: Contestant) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Callable, List, Optional, Protocol, Sequence, Tuple
+from typing import Callable, Protocol, Sequence
 
 from .statistics import Ruling, Summary, is_decided, rule, summary
 
@@ -21,7 +21,7 @@ class Contestant:
 
     name: str
     launch: Callable[[], object]
-    restore: Optional[Callable[[], object]] = None
+    restore: Callable[[], object] | None = None
 
 
 @dataclass(frozen=True)
@@ -57,9 +57,9 @@ class Timed:
     ``disturbed`` counts what looks like another process on the GPU: pauses in a full queue, and times far off.
     """
 
-    times_us: Tuple[float, ...]
+    times_us: tuple[float, ...]
     gpu_us: float
-    clock_mhz: Optional[float] = None
+    clock_mhz: float | None = None
     disturbed: int = 0
 
 
@@ -79,20 +79,20 @@ class Stopwatch(Protocol):
 class Outcome:
     """Times in microseconds by contestant and round. ``clock_mhz`` is the lowest that was seen."""
 
-    cold: Tuple[Tuple[float, ...], ...]
-    hot: Tuple[Tuple[float, ...], ...]
-    ruling: Optional[Ruling]
+    cold: tuple[tuple[float, ...], ...]
+    hot: tuple[tuple[float, ...], ...]
+    ruling: Ruling | None
     rounds: int
     gpu_us: float
-    clock_mhz: Optional[float]
+    clock_mhz: float | None
     disturbed: int
 
     @property
-    def cold_summaries(self) -> Tuple[Optional[Summary], ...]:
+    def cold_summaries(self) -> tuple[Summary | None, ...]:
         return tuple(summary(times) for times in self.cold)
 
     @property
-    def hot_summaries(self) -> Tuple[Optional[Summary], ...]:
+    def hot_summaries(self) -> tuple[Summary | None, ...]:
         return tuple(summary(times) for times in self.hot)
 
 
@@ -100,15 +100,15 @@ def race(
     contestants: Sequence[Contestant],
     stopwatch: Stopwatch,
     settings: Settings = Settings(),  # noqa: B008  # frozen
-    picked: Optional[int] = None,
+    picked: int | None = None,
     on_round: Callable[[Sequence[Sequence[float]]], object] = lambda cold: None,
 ) -> Outcome:
     """Time the contestants in turns, in alternating order, until it is known which is faster or the budget is spent.
 
     ``on_round`` is given all cold times so far whenever new ones are there. ``picked`` only chooses the rival.
     """
-    cold: List[List[float]] = [[] for _ in contestants]
-    hot: List[List[float]] = [[] for _ in contestants]
+    cold: list[list[float]] = [[] for _ in contestants]
+    hot: list[list[float]] = [[] for _ in contestants]
     round_us = sum(stopwatch.rough_us(each) + _OVERHEAD_US for each in contestants)
     rounds = _affordable(round_us, settings.gpu_budget_us, settings.fewest_rounds, settings.first_rounds)
     spare_us = settings.gpu_budget_us - rounds * round_us
@@ -150,13 +150,13 @@ def _affordable(round_us: float, budget_us: float, fewest: int, most: int) -> in
     return max(fewest, min(most, int(budget_us / max(round_us, 1e-3))))
 
 
-def _orders(contestants: int, rounds: int, first: int = 0) -> List[Sequence[int]]:
+def _orders(contestants: int, rounds: int, first: int = 0) -> list[Sequence[int]]:
     """Every contestant once per round, forth and back: whoever runs second runs with a warmer chip."""
     forth = range(contestants)
     return [forth if number % 2 == 0 else forth[::-1] for number in range(first, first + rounds)]
 
 
-def _deal(times_us: Sequence[float], orders: Sequence[Sequence[int]], into: List[List[float]]) -> None:
+def _deal(times_us: Sequence[float], orders: Sequence[Sequence[int]], into: list[list[float]]) -> None:
     places = [index for order in orders for index in order]
     for index, time_us in zip(places, times_us):
         into[index].append(time_us)

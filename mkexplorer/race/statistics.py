@@ -13,7 +13,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Optional, Sequence, Tuple
+from typing import Sequence
 
 FASTER, SAME, UNSURE = "FASTER", "SAME", "UNSURE"
 TIE_BAND = 0.01
@@ -46,7 +46,7 @@ class Ruling:
     high: float
 
 
-def summary(samples_us: Sequence[float]) -> Optional[Summary]:
+def summary(samples_us: Sequence[float]) -> Summary | None:
     """None of no samples."""
     if not samples_us:
         return None
@@ -65,7 +65,7 @@ def evidence_above(above: int, of: int) -> float:
 
 
 @lru_cache(maxsize=None)
-def fewest_above(of: int, alpha: float) -> Optional[int]:
+def fewest_above(of: int, alpha: float) -> int | None:
     """The lowest count of signs above, among ``of``, that is evidence at ``alpha``; None where not even all are."""
     found = None
     for above in range(of, of // 2, -1):
@@ -75,7 +75,7 @@ def fewest_above(of: int, alpha: float) -> Optional[int]:
     return found
 
 
-def median_interval(values: Sequence[float], alpha: float) -> Tuple[float, float]:
+def median_interval(values: Sequence[float], alpha: float) -> tuple[float, float]:
     """Where the median lies, wrong at any time in a growing sequence with a probability of at most ``alpha``."""
     count = fewest_above(len(values), alpha / 2)
     if count is None:
@@ -89,9 +89,7 @@ def log_ratios(rival_us: Sequence[float], best_us: Sequence[float]) -> Sequence[
     return [math.log(rival / best) for rival, best in zip(rival_us, best_us)]
 
 
-def rule(
-    cold_us: Sequence[Sequence[float]], picked: Optional[int] = None, systematic_us: float = 0.0
-) -> Optional[Ruling]:
+def rule(cold_us: Sequence[Sequence[float]], picked: int | None = None, systematic_us: float = 0.0) -> Ruling | None:
     """Judge the times of each kernel, one per round; None where fewer than two have any.
 
     ``systematic_us`` is by how much the difference of two times may be wrong however often they are taken.
