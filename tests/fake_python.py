@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 HELLO = {
-    "protocol": 1,
+    "protocol": 2,
     "python": "3.12.3",
     "executable": "/somewhere/python",
     "torch": "2.11.0",

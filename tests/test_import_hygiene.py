@@ -10,7 +10,7 @@ import pytest
 
 import mkexplorer
 
-CORE = ("analysis", "catalog", "measure", "picks", "report")
+CORE = ("analysis", "catalog", "client", "measure", "picks", "report")
 FACE_LIBRARIES = {"textual", "rich", "torch", "triton", "pygments"}
 
 

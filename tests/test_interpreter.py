@@ -137,7 +137,7 @@ class TestBadInterpreter:
         assert failure(Interpreter(dying)).message == f"{python} was ended by SIGSEGV: bad torch"
 
     def test_whose_worker_is_of_another_version(self, python: Path) -> None:
-        assert "another version" in failure(Interpreter(fake_python(python, hello={"protocol": 2}))).message
+        assert "another version" in failure(Interpreter(fake_python(python, hello={"protocol": 1}))).message
 
     def test_gives_the_same_reason_again(self, python: Path) -> None:
         interpreter = Interpreter(script(python, "#!/bin/sh\nexit 7\n"))

@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
+from mkexplorer.client.worker_process import WorkerProcess
 from mkexplorer.picks.changes import plan_pin
 from mkexplorer.picks.files import read_pick_file
 from mkexplorer.picks.model import Measured, Who
-from mkexplorer.picks.worker_process import WorkerProcess
 from mkexplorer.picks.writing import LEFTOVER, Occasion, apply_change
 from tests.builders import timing
 from tests.command_line import Done, Run, runner, runner_at_terminal

@@ -304,7 +304,7 @@ def paths_computed(catalog: Catalog, part: Callable[[KernelFile], Part] | None =
     """What `Stub` computes, whoever wrote the cache."""
     stub = Stub(part=part)
     list(find_places(catalog, Stub(replace(H100, torch=None, missing="no torch"))))
-    from mkexplorer.picks.kernel_files import KernelFiles
+    from mkexplorer.catalog.kernel_files import KernelFiles
 
     kernels = KernelFiles(catalog)
     return {each.id: stub.pick_parts(kernels.of(each)).path for each in catalog.multi_kernels}

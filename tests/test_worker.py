@@ -134,7 +134,7 @@ def test_is_written_for_python_3_8(path: Path) -> None:
 
 
 def test_an_unknown_job_is_refused() -> None:
-    from mkexplorer.picks.worker_process import WorkerProcess
+    from mkexplorer.client.worker_process import WorkerProcess
 
     process = WorkerProcess(sys.executable)
     try:

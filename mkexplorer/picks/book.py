@@ -11,6 +11,7 @@ from functools import cached_property
 from mkexplorer.catalog import Catalog
 from mkexplorer.catalog.model import Evidence, MultiKernel, PlaceKind
 from mkexplorer.catalog.store import FolderStore
+from mkexplorer.catalog.users import foreign_owner
 
 from .changes import full_id
 from .environment import EnvironmentNote, environment_notes
@@ -20,7 +21,6 @@ from .model import Entry, Held, History, Machine, Pick, PickFile, recorded_pick
 from .orphans import find_leftovers, find_orphans
 from .places import PickPlace, Progress, find_places
 from .remembered import is_current, load_memory, memory_path
-from .users import user_name
 
 _NOT_LOOKED_FOR = "where its pick file is has not been looked for yet"
 _NOT_REMEMBERED = "not remembered, and no Python was to be started to compute where it is"
@@ -157,7 +157,7 @@ def interpreter_for(catalog: Catalog, python: str | None) -> Interpreter:
     It runs code of the place, as whoever runs mkexplorer. What belongs to somebody else runs only in a Python that
     was named.
     """
-    owner = _foreign_owner(catalog) if python is None else None
+    owner = foreign_owner(catalog.place.path) if python is None else None
     return NotStarted(python, _FOREIGN.format(owner=owner)) if owner else Interpreter(python)
 
 
@@ -171,15 +171,6 @@ def machine_of(interpreter: Interpreter) -> Machine:
     """The torch and triton of a change; a GPU belongs only to one that was measured on it."""
     identity = remembered_identity(interpreter)
     return Machine(torch=identity.torch, triton=identity.triton) if identity else Machine()
-
-
-def _foreign_owner(catalog: Catalog) -> str | None:
-    """The user to whom a cache belongs; None if that is the one who runs mkexplorer, or the system's."""
-    try:
-        uid = os.stat(catalog.place.path).st_uid
-    except OSError:
-        return None
-    return None if uid in (os.geteuid(), 0) else user_name(uid)
 
 
 def _record(catalog: Catalog, multi_kernel: MultiKernel, place: PickPlace) -> PickRecord:

@@ -13,10 +13,10 @@ from collections.abc import Iterator
 from mkexplorer.catalog.errors import PlaceError
 from mkexplorer.catalog.places import shelves
 from mkexplorer.catalog.store import FolderStore, Store
+from mkexplorer.catalog.users import user_name
 
 from .evidence import SUFFIX, read_history
 from .model import Action, Entry, Held, History, Pick, PickFile, PickState
-from .users import user_name
 
 ENDING = ".picked_kernel"
 # Beyond this a file is nothing that a history should carry along.

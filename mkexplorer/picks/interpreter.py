@@ -14,10 +14,21 @@ from dataclasses import asdict, dataclass
 from typing import Any, Self
 
 from mkexplorer.catalog.errors import MkexplorerError
+from mkexplorer.catalog.kernel_files import KernelFile
+from mkexplorer.client.identity import PROTOCOL, Identity, read_identity
+from mkexplorer.client.worker_process import WorkerFailed, WorkerProcess
 
-from .worker_process import WorkerFailed, WorkerProcess
+__all__ = [
+    "Identity",
+    "Interpreter",
+    "InterpreterClosed",
+    "InterpreterError",
+    "KernelFile",
+    "Part",
+    "PickParts",
+    "UnusableInterpreter",
+]
 
-PROTOCOL = 1
 # A cold import of torch from a network drive takes minutes.
 _START_S = 300.0
 _CALL_S = 60.0
@@ -39,33 +50,6 @@ class UnusableInterpreter(InterpreterError):
 
 class InterpreterClosed(UnusableInterpreter):
     """Somebody closed it, perhaps while a call was under way."""
-
-
-@dataclass(frozen=True, slots=True)
-class Identity:
-    """What an interpreter holds; ``torch`` and ``triton`` are None where it lacks them, ``missing`` says why.
-
-    ``files`` are (path, size, mtime in ns): as long as they stay as they are, so does the rest.
-    """
-
-    python: str
-    executable: str
-    torch: str | None
-    triton: str | None
-    missing: str
-    torch_key: str | None
-    gpus: tuple[str, ...]
-    driver: str | None
-    files: tuple[tuple[str, int | None, int | None], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class KernelFile:
-    """What torch loads a sub-kernel from: the stem of its file, the function in it, and the file's text."""
-
-    key: str
-    name: str
-    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,10 +141,10 @@ class Interpreter:
             raise self._lost(process, _unusable(f"{self.python} {failure}")) from None
         except InterpreterError as error:
             raise self._lost(process, _unusable(f"{self.python}: {error.message}")) from None
-        if answer.pop("protocol") != PROTOCOL:
+        if answer.get("protocol") != PROTOCOL:
             message = f"{self.python}: its worker is of another version"
             raise self._lost(process, UnusableInterpreter(message, "install mkexplorer again"))
-        self._identity = _identity(answer)
+        self._identity = read_identity(answer)
         return process
 
     def _ask(self, process: WorkerProcess, job: str, patience_s: float, **arguments: object) -> dict[str, Any]:
@@ -181,11 +165,3 @@ class Interpreter:
 
 def _unusable(message: str) -> UnusableInterpreter:
     return UnusableInterpreter(message, "run with --python and the Python that has your torch")
-
-
-def _identity(answer: dict[str, Any]) -> Identity:
-    errors = {"torch": answer.pop("torch_error"), "triton": answer.pop("triton_error")}
-    # Without torch there is no point in saying that triton is missing too.
-    missing = next((f"{answer['executable']} has no {name}: {why}" for name, why in errors.items() if why), "")
-    files = tuple((path, size, mtime_ns) for path, size, mtime_ns in answer.pop("files"))
-    return Identity(**answer | {"gpus": tuple(answer["gpus"]), "files": files, "missing": missing})

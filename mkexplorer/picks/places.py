@@ -9,10 +9,10 @@ from typing import NamedTuple
 
 from mkexplorer.catalog.catalog import Catalog
 from mkexplorer.catalog.errors import MkexplorerError
+from mkexplorer.catalog.kernel_files import KernelFiles
 from mkexplorer.catalog.model import MultiKernel, PlaceKind
 
 from .interpreter import Interpreter, InterpreterClosed, InterpreterError
-from .kernel_files import KernelFiles
 from .key_computer import KeyComputer
 from .origin import CacheFiles, Standing, another, form_objection, judge
 from .rules import Rule, has_no_file, rule_of, run_module_path, writers

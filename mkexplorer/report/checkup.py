@@ -12,13 +12,13 @@ from mkexplorer.catalog import Catalog
 from mkexplorer.catalog.errors import MkexplorerError
 from mkexplorer.catalog.model import PlaceKind
 from mkexplorer.catalog.places import default_place
+from mkexplorer.catalog.users import user_name
 from mkexplorer.picks.book import PickBook
 from mkexplorer.picks.environment import environment_notes
 from mkexplorer.picks.interpreter import Identity
 from mkexplorer.picks.model import PickState
 from mkexplorer.picks.origin import CacheFiles
 from mkexplorer.picks.rules import release_of
-from mkexplorer.picks.users import user_name
 from mkexplorer.report import titles
 from mkexplorer.report.findings import CheckupSection, Finding, Level
 from mkexplorer.report.upstream import upstream_findings

@@ -14,7 +14,7 @@ _NVML = "libnvidia-ml.so.1"
 _TEXT = 96
 
 
-def hello() -> dict[str, Any]:
+def hello(with_cuda: bool = False, with_keys: bool = True) -> dict[str, Any]:
     torch, torch_error = _torch()
     triton, triton_error = _triton()
     gpus, driver = _nvidia()
@@ -24,12 +24,13 @@ def hello() -> dict[str, Any]:
         "executable": sys.executable,
         "torch": torch,
         "torch_error": torch_error,
-        "torch_key": _torch_key(),
+        "torch_key": _torch_key() if with_keys else None,
         "triton": triton,
         "triton_error": triton_error,
         "gpus": gpus,
         "driver": driver,
         "files": _files(),
+        **({"cuda": _cuda()} if with_cuda else {}),
     }
 
 
@@ -47,6 +48,19 @@ def _triton() -> tuple[str | None, str]:
     except BaseException as error:
         return None, _reason(error)
     return str(triton.__version__), ""
+
+
+def _cuda() -> bool | str:
+    """Whether torch has a GPU that works; the reason where it has one that does not."""
+    try:
+        import torch
+
+        if not torch.cuda.is_available():
+            return False
+        torch.zeros(1, device="cuda")
+    except BaseException as error:
+        return _reason(error)
+    return True
 
 
 def _torch_key() -> str | None:

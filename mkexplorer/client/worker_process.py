@@ -1,4 +1,7 @@
-"""One running worker: its pipes, its folder, its end. `mkexplorer.picks.interpreter` is what others use."""
+"""One running worker: its pipes, its folder, its end.
+
+`mkexplorer.picks.interpreter` and `mkexplorer.measure.bencher` are what others use.
+"""
 
 from __future__ import annotations
 
@@ -12,37 +15,32 @@ import subprocess
 import tempfile
 import threading
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from queue import Empty, SimpleQueue
+from queue import Empty, Full, Queue
 from time import monotonic, sleep
 from typing import IO, Any
 
-_WORKER = Path(__file__).parents[1] / "worker"
-# Makes mkexplorer.worker importable and nothing else of ours; the folder that it starts in is not searched either.
+from .environment import Purpose, worker_environment
+
+_ROOT = Path(__file__).parents[1]
+# Makes these two packages of ours importable and nothing else; the folder that it starts in is not searched either.
 _START = """\
 import sys
 sys.path[:] = [path for path in sys.path if path]
 import importlib.util, runpy, types
-folder = sys.argv.pop()
+root = sys.argv.pop()
 package = sys.modules["mkexplorer"] = types.ModuleType("mkexplorer")
 package.__path__ = []
-spec = importlib.util.spec_from_file_location(
-    "mkexplorer.worker", folder + "/__init__.py", submodule_search_locations=[folder])
-worker = package.worker = sys.modules["mkexplorer.worker"] = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(worker)
+for name in ("worker",):
+    folder = root + "/" + name
+    spec = importlib.util.spec_from_file_location(
+        "mkexplorer." + name, folder + "/__init__.py", submodule_search_locations=[folder])
+    part = sys.modules[spec.name] = importlib.util.module_from_spec(spec)
+    setattr(package, name, part)
+    spec.loader.exec_module(part)
 runpy.run_module("mkexplorer.worker.__main__", run_name="__main__", alter_sys=True)
 """
-# They would have the worker write logs, or leave out what it is there to compute.
-_UNSET = {
-    "PYTHONINSPECT",
-    "TORCH_COMPILE_DEBUG",
-    "TORCH_COMPILE_DEBUG_DIR",
-    "TORCH_LOGS",
-    "TORCH_LOGS_OUT",
-    "TORCH_TRACE",
-    "TRITON_INTERPRET",
-}
 # The worker removes a folder of this name, and no other, if its client can no longer do so.
 _FOLDER_PREFIX = "mkexplorer-worker-"
 _LONGEST_LINE = 64 * 1024 * 1024
@@ -50,23 +48,28 @@ _KEPT_LINES = 200
 _SHOWN_LINES = 3
 _SHOWN_LENGTH = 300
 _MOST_NOISE = 10_000
+_MOST_WAITING = 100
 _LAST_BREATH_S = 2.0
 _LOOK_AGAIN_S = 0.02
 
 
 class WorkerFailed(Exception):
-    """The text goes on after the interpreter's path: 'was ended by SIGSEGV: …'."""
+    """The text goes on after the interpreter's path: 'was ended by SIGSEGV: …'. ``killed`` by SIGKILL, from outside."""
+
+    def __init__(self, how: str, *, killed: bool = False) -> None:
+        super().__init__(how)
+        self.killed = killed
 
 
 class WorkerProcess:
     """Answers one call at a time. Its output pipes are read by threads of their own, so it never blocks on them."""
 
-    def __init__(self, python: str) -> None:
+    def __init__(self, python: str, purpose: Purpose = Purpose.PICKS) -> None:
         """Raises `WorkerFailed`."""
         self._ending = threading.Lock()
         self._number = 0
         self._noise = 0
-        self._answers: SimpleQueue[dict[str, Any] | None] = SimpleQueue()
+        self._answers: Queue[dict[str, Any] | None] = Queue(_MOST_WAITING)
         self._said: deque[str] = deque(maxlen=_KEPT_LINES)
         try:
             self._folder = tempfile.mkdtemp(prefix=_FOLDER_PREFIX)
@@ -74,12 +77,12 @@ class WorkerProcess:
             raise WorkerFailed(f"gets no temporary folder: {error.strerror}") from error
         try:
             self._process = subprocess.Popen(
-                [python, "-c", _START, str(_WORKER)],
+                [python, "-c", _START, str(_ROOT)],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 cwd=self._folder,
-                env=_environment(os.environ, self._folder),
+                env=worker_environment(os.environ, self._folder, purpose),
                 start_new_session=True,
             )
         except OSError as error:
@@ -96,6 +99,12 @@ class WorkerProcess:
 
     def ask(self, request: Mapping[str, object], patience_s: float) -> dict[str, Any]:
         """The worker's answer. Raises `WorkerFailed`; the process is of no more use then."""
+        return self.follow(request, patience_s, lambda _: None)
+
+    def follow(
+        self, request: Mapping[str, object], patience_s: float, on_progress: Callable[[dict[str, Any]], None]
+    ) -> dict[str, Any]:
+        """As `ask`; ``on_progress`` is called, in this thread, with what the worker tells before it answers."""
         self._number += 1
         deadline = monotonic() + patience_s
         line = json.dumps({"id": self._number, **request}).encode() + b"\n"
@@ -104,14 +113,18 @@ class WorkerProcess:
             while True:
                 answer = self._answers.get(timeout=max(0.0, deadline - monotonic()))
                 if answer is None:
-                    raise WorkerFailed(self._last_words())
-                if answer["id"] == self._number:
+                    raise self._failure()
+                if answer["id"] != self._number:
+                    continue  # it answered the job before this one twice
+                if "progress" in answer:
+                    on_progress(answer["progress"])
+                else:
                     self._said.clear()
                     return answer
         except (TimeoutError, Empty):
             raise WorkerFailed(f"gave no answer within {patience_s:g} s{self._quoted()}") from None
         except BrokenPipeError:
-            raise WorkerFailed(self._last_words()) from None
+            raise self._failure() from None
 
     def end(self) -> None:
         """Kills the worker and all that it started, and removes its folder; any thread may, and more than once."""
@@ -139,16 +152,25 @@ class WorkerProcess:
                 raise TimeoutError
 
     def _listen(self, pipe: IO[bytes]) -> None:
-        """Lines that are no answers are kept as last words: a starting script may print a greeting."""
+        """Lines that answer nothing that was asked are kept as last words: a starting script may print a greeting."""
         with pipe:
             while self._noise < _MOST_NOISE and (line := pipe.readline(_LONGEST_LINE)):
                 answer = _answer(line)
-                if answer is None:
+                if answer is None or answer["id"] != self._number:
                     self._noise += 1
                     self._hear(line)
                 else:
-                    self._answers.put(answer)
-        self._answers.put(None)
+                    self._pass_on(answer)
+        self._pass_on(None)
+
+    def _pass_on(self, answer: dict[str, Any] | None) -> None:
+        """Waits for who reads slowly, so that a worker cannot fill our memory, but not for who has gone."""
+        while True:
+            try:
+                return self._answers.put(answer, timeout=_LOOK_AGAIN_S)
+            except Full:
+                if self._requests.closed:
+                    return
 
     def _overhear(self, pipe: IO[bytes]) -> None:
         with pipe:
@@ -159,13 +181,13 @@ class WorkerProcess:
         if text := line[:_SHOWN_LENGTH].decode("utf-8", "replace").strip():
             self._said.append(text)
 
-    def _last_words(self) -> str:
+    def _failure(self) -> WorkerFailed:
         """How it ended, and what it said last."""
         has_ended = self._noise < _MOST_NOISE and self._has_ended(_LAST_BREATH_S)
         self.end()
         self._overhearing.join(_LAST_BREATH_S)
         how = _ending(self._process.returncode) if has_ended else "does not answer as a Python would"
-        return f"{how}{self._quoted()}"
+        return WorkerFailed(f"{how}{self._quoted()}", killed=self._process.returncode == -signal.SIGKILL and has_ended)
 
     def _has_ended(self, patience_s: float) -> bool:
         """Whether it ends by itself; its number stays its own, because it is not waited for."""
@@ -211,21 +233,7 @@ def _answer(line: bytes) -> dict[str, Any] | None:
         answer = json.loads(line)
     except (ValueError, RecursionError):
         return None
-    if isinstance(answer, dict) and isinstance(answer.get("id"), int) and ("result" in answer or "error" in answer):
-        return answer
-    return None
-
-
-def _environment(own: Mapping[str, str], folder: str) -> dict[str, str]:
-    """The person's environment, which may be what finds torch, with no GPU and no cache but the worker's own."""
-    environment = {name: value for name, value in own.items() if name not in _UNSET}
-    if path := own.get("PYTHONPATH"):
-        environment["PYTHONPATH"] = os.pathsep.join(os.path.abspath(part) for part in path.split(os.pathsep) if part)
-    return environment | {
-        "CUDA_VISIBLE_DEVICES": "",
-        "HIP_VISIBLE_DEVICES": "",
-        "TMPDIR": folder,
-        "TORCHINDUCTOR_CACHE_DIR": os.path.join(folder, "inductor"),
-        "TORCHINDUCTOR_COMPILE_THREADS": "1",
-        "TRITON_CACHE_DIR": os.path.join(folder, "triton"),
-    }
+    if not isinstance(answer, dict) or type(answer.get("id")) is not int:
+        return None
+    is_error = isinstance(answer.get("error"), dict) and isinstance(answer["error"].get("message"), str)
+    return answer if is_error or any(isinstance(answer.get(kind), dict) for kind in ("result", "progress")) else None

@@ -4,17 +4,25 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 
-from mkexplorer.catalog.catalog import Catalog
-from mkexplorer.catalog.definitions import KernelDefinition, code_hash, find_kernels, literal_source
-from mkexplorer.catalog.errors import MkexplorerError
-from mkexplorer.catalog.model import MultiKernel
-
-from .interpreter import KernelFile
+from .catalog import Catalog
+from .definitions import KernelDefinition, code_hash, find_kernels, literal_source
+from .errors import MkexplorerError
+from .model import MultiKernel
 
 # The kernel itself; functions that it calls (for a scan, say) are jitted too and stand above it.
 _HEURISTICS = re.compile(r"^@triton_heuristics\.", re.MULTILINE)
 _FUNCTION = re.compile(r"^@triton\.jit\s*\ndef (\w+)\(", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True)
+class KernelFile:
+    """What torch loads a sub-kernel from: the stem of its file, the function in it, and the file's text."""
+
+    key: str
+    name: str
+    text: str
 
 
 class KernelFiles:
