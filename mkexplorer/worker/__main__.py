@@ -89,8 +89,9 @@ def _answer(line: bytes) -> dict[str, Any]:
 def _jobs() -> dict[str, Callable[..., dict[str, Any]]]:
     from .identity import hello
     from .pick_parts import pick_parts
+    from .resources import resources
 
-    return {"hello": hello, "pick_parts": pick_parts}
+    return {"hello": hello, "pick_parts": pick_parts, "resources": resources}
 
 
 def _in_one_line(error: BaseException) -> str:
