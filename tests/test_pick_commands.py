@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from mkexplorer.client.worker_process import WorkerProcess
+from mkexplorer.measure.model import SubKernelResult
 from mkexplorer.picks.changes import plan_pin
 from mkexplorer.picks.files import read_pick_file
 from mkexplorer.picks.model import Measured, Who
@@ -93,7 +94,7 @@ class TestSeeing:
         catalog = cache.catalog
         multi_kernel = catalog.multi_kernels[0]
         file = read_pick_file(catalog.store, str(cache.pick_file(0).relative_to(cache.root)), 2)
-        measured = Measured((timing(30.0), timing(20.0)), None)
+        measured = Measured((SubKernelResult(timing(30.0), None), SubKernelResult(timing(20.0), None)))
         change = plan_pin(multi_kernel, file, 1, measured=measured)
         assert change is not None
         apply_change(catalog.store, change, Occasion(Who.TOOL))

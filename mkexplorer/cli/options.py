@@ -25,7 +25,7 @@ COMMANDS = {
     "completion": "print the completion script of a shell",
 }
 COLOURS = ("auto", "always", "never")
-ORDERS = ("graph", "operation", "size", "time", "regret")
+ORDERS = ("graph", "operation", "size", "time", "regret", "loss")
 SHELLS = ("bash", "zsh", "fish")
 
 _TARGET_HELP = "id of a multi-kernel as `list` shows it, or its unambiguous beginning; :N adds a sub-kernel, "

@@ -68,6 +68,13 @@ def plan_clear(multi_kernel: MultiKernel | None, file: PickFile, why: str = "") 
     return PickChange(file.path, whose, Action.CLEAR, file.held, NOTHING_HELD, file.history.size, why)
 
 
+def measurement(multi_kernel: MultiKernel, file: PickFile, measured: Measured) -> PickChange:
+    """What was measured, to be entered beside the pick, which stays as it is. Raises as `plan_clear` does."""
+    _check(file, multi_kernel.id, "what was measured is not kept")
+    held, size = file.held, file.history.size
+    return PickChange(file.path, full_id(multi_kernel), Action.MEASURE, held, held, size, measured=measured)
+
+
 def plan_undo(file: PickFile, why: str = "") -> PickChange | None:
     """The change that brings back what was there before this pick's last change; None where there was no change.
 
@@ -110,6 +117,6 @@ def _last_undoable(file: PickFile) -> Entry | None:
     return file.history.undoable[-1] if file.history.undoable else None
 
 
-def _check(file: PickFile, name: str) -> None:
+def _check(file: PickFile, name: str, consequence: str = "the pick is not changed") -> None:
     if file.obstacle:
-        raise MkexplorerError(f"{name}: the pick is not changed: {file.obstacle}", "Put that right, then try again.")
+        raise MkexplorerError(f"{name}: {consequence}: {file.obstacle}", "Put that right, then try again.")
