@@ -1,0 +1,198 @@
+"""A multi-kernel at run time: chooses at its first call, and is the chosen sub-kernel's launcher from then on."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from .binding import Launch, part_of
+from .choosing import Choice
+from .environment import forced_index, is_cache_disabled, metrics_file, shares_ranks
+from .measuring import is_capturing, machine_of
+from .metrics import add_rows
+from .modules import key_of, load_source
+from .pick_store import PickStore
+from .sharing import Ranks, alone_with, ranks, wait_for
+from .trial import Call, device_of_call, find_fastest, names_of, parts_of
+
+log = logging.getLogger("mkexplorer.multikernel")
+
+
+class MultiKernelCall:
+    """``kernels`` are sub-kernels or futures of some: nobody waits for them before the first call.
+
+    ``source`` is the run module, whose hash tells where the pick is kept in ``cache``. ``wrapper`` is the key of the
+    module that calls it, for the evidence; ``label`` is what people call it. ``picked`` is the chosen sub-kernel's
+    index, None as long as there is none; a pick that was kept is there from the beginning.
+
+    A sub-kernel is a `Kernel`, or anything with its ``run``. If it has them, ``prepare(arguments, grid)`` is called
+    before its first launch, ``mutated_positions`` and ``output_positions`` say which of its arguments it overwrites,
+    ``name`` and ``meta`` what it is called, and ``is_interpreted`` that it runs on the CPU.
+    """
+
+    def __init__(
+        self, name: str, kernels: Sequence[Any], source: str, cache: Path, *, wrapper: str = "", label: str = ""
+    ) -> None:
+        self.multi_kernel_name = name
+        self.label = label or name
+        self.key = key_of(source)
+        self._kernels = list(kernels)
+        self._module = load_source(source, cache)
+        self._lock = threading.Lock()
+        self._store = PickStore(cache, self.key, len(self._kernels), f"{wrapper}/{name}" if wrapper else "")
+        self._is_cached = not is_cache_disabled()
+        forced = forced_index((self.label, name), len(self._kernels))
+        self.is_forced = forced is not None
+        self.is_provisional = False
+        self.picked = forced if forced is not None else self._kept()
+
+    @property
+    def pick_path(self) -> Path:
+        return self._store.path
+
+    @property
+    def kernels(self) -> list[Any]:
+        """The sub-kernels; waits for those that are still compiling."""
+        return [self._kernel(index) for index in range(len(self._kernels))]
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether ``run`` is a sub-kernel's launcher."""
+        return "run" in vars(self)
+
+    def run(self, *arguments: Any, grid: Any = None, stream: object = None) -> Any:
+        """The first call, which measures if nobody knows the fastest; after it, this attribute is the launcher."""
+        with self._lock:
+            launch = self._settle(Call(arguments, grid, stream))
+        return launch(*arguments, grid=grid, stream=stream)
+
+    def suggest(self, index: int) -> None:
+        """Uses ``index`` without measuring, unless there is a pick; `confirm` measures it later."""
+        with self._lock:
+            if self.picked is None:
+                self.picked, self.is_provisional = index, True
+
+    def confirm(self, call: Call) -> Choice:
+        """Measures now, whatever is picked, on copies of all that may be overwritten; on a tie the pick stays.
+
+        Keeps the choice, and uses it unless another one is forced.
+        """
+        with self._lock:
+            choice = self._measured(call)
+            self._keep(choice, call)
+            if not self.is_forced:
+                self.picked, self.is_provisional = choice.index, False
+                self._bind(choice.index, call)
+        return choice
+
+    def __repr__(self) -> str:
+        names = names_of(self._kernels)
+        if self.picked is not None:
+            how = "forced" if self.is_forced else "suggested" if self.is_provisional else "picked"
+            names[self.picked] += f" ({how})"
+        return f"<{self.label}: {', '.join(names)}>"
+
+    def _settle(self, call: Call) -> Launch:
+        """The launcher to use now. Runs under the lock, so that of many first calls one measures."""
+        if self.is_settled:
+            return self.run
+        if is_capturing(device_of_call((), call.arguments)):
+            return self._unmeasured(call)
+        self.picked = self._decided(call)
+        return self._bind(self.picked, call)
+
+    def _decided(self, call: Call) -> int:
+        job = ranks() if shares_ranks() else None
+        index = self.picked
+        if job is not None and not job.decides and not self.is_forced:
+            index = self._of_lowest_rank(job)
+        if index is None:
+            index = self._found(call)
+        if job is not None and job.decides:
+            job.tell(self.key, index)
+        return index
+
+    def _found(self, call: Call) -> int:
+        """Measured, unless another process with this cache has done it meanwhile."""
+        with alone_with(self.pick_path) if self._is_cached else contextlib.nullcontext():
+            index = self._kept()
+            if index is None:
+                choice = self._measured(call)
+                self._keep(choice, call)
+                index = choice.index
+        return index
+
+    def _of_lowest_rank(self, job: Ranks) -> int | None:
+        if job.store is None:
+            wait_for(self.pick_path)
+            return self._kept()
+        index = job.ask(self.key, len(self._kernels))
+        if index is None:
+            return self.picked
+        if index != self.picked and self._is_cached:
+            self._store.save(Choice(index), machine_of("cpu"), f"rank 0 of {job.size} chose it for all")
+        return index
+
+    def _unmeasured(self, call: Call) -> Launch:
+        """For calls that CUDA records into a graph, where nothing can be measured: the pick, or else the first."""
+        if self.picked is None:
+            log.warning(
+                "%s: recorded into a CUDA graph before it was ever called: recording sub-kernel 0, unmeasured. "
+                "Call it once before the recording.",
+                self.label,
+            )
+        return self._launcher(self.picked or 0, call)
+
+    def _measured(self, call: Call) -> Choice:
+        kernels = self.kernels
+        choice = find_fastest(self.label, kernels, self._module, call, self.picked)
+        meta = getattr(kernels[0], "meta", None)
+        hints, reduction_hint = getattr(meta, "size_hints", {}), getattr(meta, "reduction_hint", "")
+        names = names_of(kernels)
+        log.debug(
+            "pick %dth sub-kernel in %s. Size hints %s. Reduction hint %s. Timings [us] %s",
+            choice.index,
+            names,
+            hints,
+            reduction_hint,
+            [timing and timing.median_us for timing in choice.times],
+        )
+        if file := metrics_file():
+            shown = " ".join(f"{name}{size}" for name, size in hints.items())
+            add_rows(file, self.label, names, choice, shown, reduction_hint)
+        return choice
+
+    def _keep(self, choice: Choice, call: Call) -> None:
+        if choice.doubt:
+            log.warning("%s: the choice holds for this process only: %s", self.label, choice.doubt)
+        elif self._is_cached:
+            self._store.save(choice, machine_of(device_of_call(self.kernels, call.arguments)))
+
+    def _kept(self) -> int | None:
+        index = self._store.load() if self._is_cached else None
+        if index is not None:
+            log.debug("Load picked kernel %d from cache file %s", index, self.pick_path)
+        return index
+
+    def _bind(self, index: int, call: Call) -> Launch:
+        # An attribute of the object hides the method: from now on a call looks nothing up and decides nothing.
+        launch = self._launcher(index, call)
+        self.run: Launch = launch  # type: ignore[method-assign]  # that is the point
+        return launch
+
+    def _launcher(self, index: int, call: Call) -> Launch:
+        kernel = self._kernel(index)
+        if hasattr(kernel, "prepare"):
+            own, grid = parts_of(self._module, len(self._kernels), call)[index]
+            kernel.prepare(own, grid)
+        return part_of(kernel.run, self._module.ARGUMENTS, self._module.TAKES[index])
+
+    def _kernel(self, index: int) -> Any:
+        kernel = self._kernels[index]
+        if not hasattr(kernel, "run"):
+            self._kernels[index] = kernel = kernel.result()
+        return kernel

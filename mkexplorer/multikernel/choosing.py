@@ -1,0 +1,88 @@
+"""From the times of a race to a choice, and to what is kept of it as evidence."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from mkexplorer.catalog.model import Timing
+from mkexplorer.measure.verdict import TIE_BAND, Verdict
+from mkexplorer.picks.model import Measured
+from mkexplorer.race.racing import Outcome
+from mkexplorer.race.statistics import FASTER, UNSURE, Ruling
+
+
+@dataclass(frozen=True)
+class Choice:
+    """``index`` of the sub-kernel to use. ``times`` go by sub-kernel, None for one that could not run.
+
+    ``problems`` says why those could not; ``doubt`` why the choice should not be kept, '' where it should.
+    """
+
+    index: int
+    times: tuple[Timing | None, ...] = ()
+    ruling: Ruling | None = None
+    problems: Mapping[int, BaseException] = field(default_factory=dict)
+    doubt: str = ""
+
+    @property
+    def measured(self) -> Measured | None:
+        """As evidence keeps it; None where nothing was measured."""
+        if not self.times:
+            return None
+        if self.ruling is None:
+            return Measured(self.times, None)
+        verdict = Verdict(self.ruling.verdict)
+        return Measured(self.times, verdict, self.ruling.best, self.ruling.ratio, self.ruling.low, self.ruling.high)
+
+    @property
+    def why(self) -> str:
+        return "; ".join(f"sub-kernel {index} cannot run: {_line(error)}" for index, error in self.problems.items())
+
+
+def choose(outcome: Outcome, runners: Mapping[int, int], count: int, old: int | None) -> Choice:
+    """``runners`` maps the race's contestants to the ``count`` sub-kernels; ``old`` is the pick until now.
+
+    Sub-kernels within the tie band of the fastest are equally good, and so is the old pick as long as nobody is surely
+    faster: then the old pick stays, or else the first one wins, so that a pick does not change by chance.
+    """
+    summaries = outcome.cold_summaries
+    times: list[Timing | None] = [None] * count
+    for contestant, index in runners.items():
+        found = summaries[contestant]
+        times[index] = None if found is None else Timing(found.median_us, found.q1_us, found.q3_us, found.n)
+    known = {index: timing.median_us for index, timing in enumerate(times) if timing is not None}
+    ruling = _by_sub_kernel(outcome.ruling, runners)
+    return Choice(_chosen(known, ruling, old), tuple(times), ruling, doubt=_doubt(outcome))
+
+
+def _chosen(medians_us: Mapping[int, float], ruling: Ruling | None, old: int | None) -> int:
+    if ruling is None:
+        return old if old is not None and old in medians_us else min(medians_us)
+    if ruling.verdict == UNSURE and old is not None and old in (ruling.best, ruling.rival):
+        return old
+    best_us = medians_us[ruling.best]
+    equals = [index for index, median_us in medians_us.items() if median_us <= best_us * (1 + TIE_BAND)]
+    if ruling.verdict == FASTER:
+        equals = [index for index in equals if index != ruling.rival]
+    return old if old is not None and old in equals else min(equals)
+
+
+def _by_sub_kernel(ruling: Ruling | None, runners: Mapping[int, int]) -> Ruling | None:
+    if ruling is None:
+        return None
+    best, rival = runners[ruling.best], runners[ruling.rival]
+    return Ruling(ruling.verdict, best, rival, ruling.ratio, ruling.low, ruling.high)
+
+
+def _doubt(outcome: Outcome) -> str:
+    """Times that somebody else's work is in make no pick for good."""
+    runs = sum(len(times) for times in (*outcome.cold, *outcome.hot))
+    if outcome.disturbed <= runs // 10:
+        return ""
+    return f"something else used the GPU during {outcome.disturbed} of {runs} launches"
+
+
+def _line(error: BaseException) -> str:
+    text = str(error).strip().partition("\n")[0]
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__

@@ -1,0 +1,139 @@
+"""One sub-kernel, ready to launch: a kernel of Triton with its constants and with one of its configurations."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from .binding import Launch, triton_launcher
+from .clones import Clones, clone_overwritten
+from .errors import MultiKernelError
+from .grids import compile_grid
+from .meta import KernelMeta
+from .tuning import fastest_config, remember_config, remembered_config
+
+Grid = tuple[int, ...] | Callable[[Mapping[str, Any]], Sequence[int]]
+
+
+class Kernel:
+    """``function`` is what `triton.jit` made of a function, `triton.heuristics` and `triton.autotune` around it or not.
+
+    Its configurations are tuned at the first launch, or when `prepare` is called, and the winner is remembered in the
+    ``best_config_file``. After that ``run`` is the launcher itself.
+    """
+
+    def __init__(self, function: Any, meta: KernelMeta, best_config_file: Path | None = None) -> None:
+        self.function = function
+        self.meta = meta
+        self.best_config_file = best_config_file
+        self.configuration: Mapping[str, int] | None = None
+        self._lock = threading.Lock()
+
+    @property
+    def name(self) -> str:
+        return self.meta.name
+
+    @cached_property
+    def is_interpreted(self) -> bool:
+        """Whether Triton's interpreter runs it, on the CPU."""
+        inner = self.function
+        while hasattr(inner, "run") and hasattr(getattr(inner, "fn", None), "run"):
+            inner = inner.fn
+        return type(inner).__name__ == "InterpretedFunction"
+
+    @cached_property
+    def arguments(self) -> tuple[str, ...]:
+        """The parameters that a call passes: those that are neither constants nor in the configurations."""
+        given = {*self.meta.constants, *(name for config in self.meta.configs for name in config)}
+        return tuple(name for name in self.function.arg_names if name not in given)
+
+    @property
+    def mutated_positions(self) -> frozenset[int]:
+        """Of the arguments that have to be put back before it is launched once more."""
+        return self._positions({*self.meta.mutated, *self.meta.zeroed})
+
+    @property
+    def output_positions(self) -> frozenset[int]:
+        return self._positions(set(self.meta.outputs))
+
+    def run(self, *arguments: Any, grid: Grid | None = None, stream: object = None) -> Any:
+        """The first launch; the later ones go straight to Triton. ``grid``: None for the kernel's own.
+
+        ``arguments`` are in the kernel's order. Triton launches on the current stream, whatever ``stream`` says.
+        """
+        self.prepare(arguments, grid)
+        return self.run(*arguments, grid=grid, stream=stream)
+
+    def prepare(self, arguments: Sequence[Any], grid: Grid | None) -> None:
+        """Settles the configuration; measures on copies of what the kernel overwrites, unless it is remembered."""
+        with self._lock:
+            if self.configuration is not None:
+                return
+            if len(arguments) != len(self.arguments):
+                raise MultiKernelError(
+                    f"{self.name} takes {len(self.arguments)} arguments ({', '.join(self.arguments)}), "
+                    f"and {len(arguments)} were given"
+                )
+            if grid is None and not self.meta.grid:
+                raise MultiKernelError(f"{self.name} has no grid of its own", "Pass one with the call: grid=….")
+            config = self._tuned(arguments, grid)
+            # An attribute of the object: from now on nothing stands between a call and the launcher.
+            self.run = self._launcher(config)  # type: ignore[method-assign]  # that is the point
+            self.configuration = config
+
+    def warm_up(self, arguments: Sequence[Any], grid: Grid | None) -> list[Any]:
+        """Compiles every configuration without launching any; ``arguments`` may be dtypes instead of tensors."""
+        given = self._given({})
+        passed = [name for name in self.function.arg_names if name not in {**given, **self.meta.configs[0]}]
+        values = dict(zip(passed, arguments, strict=True))
+        return [self.function.warmup(grid=grid or (1,), **values, **{**given, **each}) for each in self.meta.configs]
+
+    def clone_args(self, *arguments: Any) -> tuple[list[Any], dict[str, Any]]:
+        """The arguments with copies of those that the kernel overwrites, as Inductor's kernels answer."""
+        return list(self.cloned(arguments).arguments), {}
+
+    def cloned(self, arguments: Sequence[Any]) -> Clones:
+        return clone_overwritten(arguments, self.mutated_positions, self.output_positions)
+
+    def __repr__(self) -> str:
+        state = "not tuned" if self.configuration is None else _told(self.configuration)
+        return f"<{self.meta.kind} {self.name}{f': {state}' if state else ''}>"
+
+    def _tuned(self, arguments: Sequence[Any], grid: Grid | None) -> Mapping[str, int]:
+        configs = self.meta.configs
+        if len(configs) == 1 or self.is_interpreted:
+            return configs[0]
+        found = remembered_config(self.best_config_file, configs)
+        if found is None:
+            launchers = [self._launcher(config) for config in configs]
+            index, time_us = fastest_config(self.name, launchers, self.cloned(arguments), grid)
+            found = configs[index]
+            remember_config(self.best_config_file, configs, found, time_us)
+        return found
+
+    def _launcher(self, config: Mapping[str, int]) -> Launch:
+        own_grid = compile_grid(self.meta.grid) if self.meta.grid else None
+        launch = self._interpret if self.is_interpreted else self.function.run
+        return triton_launcher(launch, self.function.arg_names, self._given(config), own_grid)
+
+    def _interpret(self, *arguments: Any, grid: Grid, **passed: Any) -> Any:
+        """The interpreter gives a grid's function tensors where a GPU gives numbers."""
+        if callable(grid):
+            names = {**dict(zip(self.function.arg_names, arguments, strict=False)), **passed}
+            grid = tuple(grid(names))
+        return self.function.run(*arguments, grid=grid, **passed)
+
+    def _given(self, config: Mapping[str, int]) -> dict[str, Any]:
+        """What is passed beside the arguments: constants that are parameters, block sizes, options of the compiler."""
+        constants = {name: value for name, value in self.meta.constants.items() if name in self.function.arg_names}
+        return {**constants, **config}
+
+    def _positions(self, names: set[str]) -> frozenset[int]:
+        return frozenset(position for position, name in enumerate(self.arguments) if name in names)
+
+
+def _told(configuration: Mapping[str, int]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in configuration.items())

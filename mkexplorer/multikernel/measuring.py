@@ -1,0 +1,125 @@
+"""Times sub-kernels by the same race as ``mkexplorer bench``, in the program's own process."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from functools import cache, lru_cache
+from typing import TYPE_CHECKING, Any
+
+from mkexplorer.picks.model import Machine
+from mkexplorer.race.racing import Contestant, Outcome, Settings, race
+
+from .environment import config
+from .sharing import alone_on
+
+if TYPE_CHECKING:
+    from mkexplorer.race.racing import Stopwatch
+
+# Given the contestants and which of them is the old pick; `config.measure` takes the place of `measure`.
+Measure = Callable[[Sequence[Contestant], int | None], Outcome]
+
+# A program wants to know which is faster; how fast each is with a warm cache is for `mkexplorer bench`.
+_SETTINGS = Settings(hot_rounds=0)
+# A kernel in Triton's interpreter takes thousands of times as long as on a GPU, and no choice rests on its time.
+_INTERPRETED = Settings(hot_rounds=0, warm_rounds=0, first_rounds=2, fewest_rounds=2, most_rounds=2)
+_DRIVER_VERSION = "/sys/module/nvidia/version"
+
+
+def device_of(arguments: Iterable[Any]) -> str:
+    """'cuda:0' or 'cpu': where the first tensor is. A GPU that torch calls by another name counts as the CPU."""
+    for value in arguments:
+        device = getattr(value, "device", None)
+        if device is not None and getattr(device, "type", "") == "cuda":
+            return str(device)
+    return "cpu"
+
+
+def measure(contestants: Sequence[Contestant], old: int | None, device: str) -> Outcome:
+    """Every contestant has run before, so that nothing is compiled now."""
+    if config.measure is not None:
+        return config.measure(contestants, old)
+    with alone_on(_lasting_name(device)):
+        if device == "cpu":
+            outcome = race(contestants, _host_stopwatch(), _INTERPRETED, old)
+            return replace(outcome, ruling=None)  # an interpreter's times say nothing of a GPU's
+        import torch
+
+        with torch.cuda.device(device):
+            return _race_on_gpu(contestants, old, torch.cuda.current_device())
+
+
+def is_capturing(device: str) -> bool:
+    """Whether the launches of now are recorded into a graph of CUDA instead of run."""
+    if device == "cpu":
+        return False
+    import torch
+
+    return bool(torch.cuda.is_current_stream_capturing())
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    return isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
+
+
+def machine_of(device: str) -> Machine:
+    """What a measurement's evidence says of where it was made."""
+    gpu = None
+    if device != "cpu":
+        import torch
+
+        gpu = torch.cuda.get_device_name(device)
+    return Machine(
+        gpu=gpu,
+        driver=_driver() if gpu else None,
+        torch=_version("torch"),
+        triton=_version("triton"),
+    )
+
+
+def _version(module: str) -> str | None:
+    version = getattr(sys.modules.get(module), "__version__", None)
+    return None if version is None else str(version)
+
+
+@lru_cache(maxsize=1)
+def _driver() -> str | None:
+    try:
+        with open(_DRIVER_VERSION) as file:
+            return file.read().strip() or None
+    except OSError:
+        return None
+
+
+def _lasting_name(device: str) -> str:
+    """The same for one GPU in all processes, whatever each of them sees of the machine."""
+    if device == "cpu":
+        return f"{device}-{os.getpid()}"  # processors there are enough
+    import torch
+
+    return str(getattr(torch.cuda.get_device_properties(device), "uuid", device))
+
+
+def _host_stopwatch() -> Stopwatch:
+    from mkexplorer.race.host import HostStopwatch
+
+    return HostStopwatch()
+
+
+def _race_on_gpu(contestants: Sequence[Contestant], old: int | None, device: int) -> Outcome:
+    from mkexplorer.race.cuda import EventStopwatch, ProfilerStopwatch
+
+    if ProfilerStopwatch.is_available():
+        # It may fail for reasons of its own; what is the kernels' fault fails again below.
+        with contextlib.suppress(RuntimeError):
+            return race(contestants, _kept(ProfilerStopwatch, device), _SETTINGS, old)
+    return race(contestants, _kept(EventStopwatch, device), _SETTINGS, old)
+
+
+@cache
+def _kept(kind: Callable[[int], Stopwatch], device: int) -> Stopwatch:
+    """A stopwatch holds memory of the size of the GPU's cache, and has learnt how fast this host is."""
+    return kind(device)

@@ -1,0 +1,185 @@
+"""Who measures when threads, processes or ranks come at once: one of them."""
+
+from __future__ import annotations
+
+import logging
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from mkexplorer.multikernel import sharing
+from mkexplorer.multikernel.environment import config
+from mkexplorer.multikernel.sharing import alone_with
+from mkexplorer.race.racing import Contestant, Outcome
+
+from .stub_kernels import Stopwatch, StubKernel, two
+
+ROOT = Path(__file__).parents[1]
+# Loads nothing of torch unless it is to be a rank of torch.distributed.
+PROCESS = """
+import sys, time
+from pathlib import Path
+sys.path.insert(0, {root!r})
+from mkexplorer.multikernel.environment import config
+from tests.stub_kernels import Stopwatch, two
+cache, rank, fastest, start = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3], float(sys.argv[4])
+config.wait_s = 20.0
+times = Stopwatch(**{{"looped": 30.0, "persistent": 30.0, fastest: 20.0}})
+def slowly(contestants, old):
+    time.sleep(0.2)
+    return times(contestants, old)
+config.measure = slowly
+{prepare}
+call = two(cache)
+time.sleep(max(0.0, start - time.time()))
+print(call.run(1, 2), len(times.races), flush=True)
+{end}
+"""
+DISTRIBUTED = """
+import torch.distributed as distributed
+distributed.init_process_group("gloo", init_method=f"file://{{cache}}/rendezvous", rank=rank, world_size=4)
+"""
+
+
+@pytest.fixture
+def times(monkeypatch: pytest.MonkeyPatch) -> Stopwatch:
+    stopwatch = Stopwatch(looped=31.0, persistent=22.0)
+    monkeypatch.setattr(config, "measure", stopwatch)
+    return stopwatch
+
+
+def run_at_once(
+    caches: Sequence[Path], fastest: Sequence[str], environment: dict[str, str], prepare: str = "", end: str = ""
+) -> list[tuple[str, int]]:
+    """What each of four processes launched, and how often it measured."""
+    script = PROCESS.format(root=str(ROOT), prepare=prepare.replace("{{", "{").replace("}}", "}"), end=end)
+    start = str(time.time() + (4 if prepare else 2))
+    running = [
+        subprocess.Popen(
+            [sys.executable, "-c", script, str(cache), str(rank), name, start],
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**environment, "RANK": str(rank), "WORLD_SIZE": "4"},
+        )
+        for rank, (cache, name) in enumerate(zip(caches, fastest, strict=True))
+    ]
+    answers = [each.communicate(timeout=60)[0].split() for each in running]
+    assert all(each.returncode == 0 for each in running)
+    return [(name, int(races)) for name, races in answers]
+
+
+@pytest.fixture
+def environment() -> dict[str, str]:
+    own = ("MKEXPLORER_", "RANK", "WORLD_SIZE", "SLURM_")
+    return {name: value for name, value in os.environ.items() if not name.startswith(own)}
+
+
+def test_twenty_threads_at_once_measure_once(tmp_path: Path, times: Stopwatch) -> None:
+    kernels = StubKernel("looped"), StubKernel("persistent", lambda *arguments: time.sleep(0.005))
+    call = two(tmp_path, *kernels)
+    barrier = threading.Barrier(20)
+
+    def first_call(number: int) -> object:
+        barrier.wait()
+        return call.run(number, None)
+
+    with ThreadPoolExecutor(20) as threads:
+        assert list(threads.map(first_call, range(20))) == ["persistent"] * 20
+    assert len(times.races) == 1
+    numbers = [arguments[0] for arguments in kernels[1].calls]
+    assert set(range(20)) <= set(numbers)  # everybody's own call was made as well
+
+
+def test_measurements_of_two_multi_kernels_never_overlap(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    was_alone: list[bool] = []
+    lock = threading.Lock()
+
+    def race(contestants: Sequence[Contestant], *_: object) -> Outcome:
+        was_alone.append(lock.acquire(blocking=False))
+        time.sleep(0.05)
+        if was_alone[-1]:
+            lock.release()
+        return Stopwatch(looped=2.0, persistent=1.0)(contestants, None)
+
+    monkeypatch.setattr("mkexplorer.multikernel.measuring.race", race)
+    calls = [two(tmp_path / str(number)) for number in range(4)]
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(lambda call: call.run(1, 2), calls))
+    assert was_alone == [True] * 4
+
+
+def test_four_processes_with_one_cache_measure_once(tmp_path: Path, environment: dict[str, str]) -> None:
+    answers = run_at_once([tmp_path] * 4, ["looped", "persistent", "persistent", "looped"], environment)
+    assert sum(races for _, races in answers) == 1
+    assert len({name for name, _ in answers}) == 1
+
+
+def test_ranks_take_the_choice_of_the_lowest_one_by_its_file(tmp_path: Path, environment: dict[str, str]) -> None:
+    fastest = ["looped", "persistent", "persistent", "persistent"]
+    answers = run_at_once([tmp_path] * 4, fastest, {**environment, "MKEXPLORER_SHARE_RANKS": "1"})
+    assert answers == [("looped", 1), ("looped", 0), ("looped", 0), ("looped", 0)]
+
+
+def test_ranks_take_the_choice_of_the_lowest_one_by_torch_distributed(
+    tmp_path: Path, environment: dict[str, str]
+) -> None:
+    caches = [tmp_path / str(rank) for rank in range(4)]
+    prepare = DISTRIBUTED.replace("{{cache}}", str(tmp_path).replace("{", "{{"))
+    end = "distributed.barrier(); distributed.destroy_process_group()"
+    fastest = ["persistent", "looped", "looped", "looped"]
+    answers = run_at_once(caches, fastest, {**environment, "MKEXPLORER_SHARE_RANKS": "1"}, prepare, end)
+    assert answers == [("persistent", 1), ("persistent", 0), ("persistent", 0), ("persistent", 0)]
+    assert all(two(cache).picked == 1 for cache in caches)  # each machine keeps it, with where it came from
+
+
+def test_a_rank_does_not_wait_for_ever(
+    tmp_path: Path, times: Stopwatch, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("MKEXPLORER_SHARE_RANKS", "1")
+    monkeypatch.setenv("RANK", "3")
+    monkeypatch.setenv("WORLD_SIZE", "4")
+    monkeypatch.setattr(config, "wait_s", 0.05)
+    with caplog.at_level(logging.WARNING, "mkexplorer.multikernel"):
+        assert two(tmp_path).run(1, 2) == "persistent"
+    assert "the lowest rank has written no pick" in caplog.text
+
+
+def test_a_process_does_not_wait_for_ever(
+    tmp_path: Path, times: Stopwatch, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(config, "wait_s", 0.05)
+    call = two(tmp_path)
+    held, release = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with alone_with(call.pick_path):
+            held.set()
+            release.wait()
+
+    holder = threading.Thread(target=hold)
+    holder.start()
+    held.wait()
+    with caplog.at_level(logging.WARNING, "mkexplorer.multikernel"):
+        assert call.run(1, 2) == "persistent"
+    release.set()
+    holder.join()
+    assert "another process has held this lock" in caplog.text
+
+
+def test_a_lock_leaves_no_file(tmp_path: Path, times: Stopwatch) -> None:
+    call = two(tmp_path)
+    call.run(1, 2)
+    assert not [each for each in call.pick_path.parent.iterdir() if each.name.endswith(".lock")]
+
+
+def test_a_single_process_is_no_job(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RANK", "0")
+    monkeypatch.setenv("WORLD_SIZE", "1")
+    assert sharing.ranks() is None
