@@ -2,7 +2,8 @@
 
 {"sub_kernels" and "judgement": as `mkexplorer.measure.records` has them, without the single samples,
  "arguments": from where they came, "bytes_moved", "copy_gb_per_s", "sm_clock_mhz": number or null,
- "throttled": [reason, …], "notes": [text, …]}
+ "throttled": [reason, …], "notes": [text, …],
+ "call": [{"name", "dtype", "shape": [size, …], "stride": [step, …], "offset"} or {"name", "value"}, …]}
 
 Lines of a mkexplorer that could not measure have "timings" (null or {"median_us", "q1_us", "q3_us", "n"} for each
 sub-kernel) and a verdict that does not tell of whom, which is judged anew.
@@ -13,11 +14,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict
 
+from mkexplorer.catalog.model import Argument, ScalarArgument, TensorArgument
 from mkexplorer.catalog.plain import may, need, number, of_kind, timing
 from mkexplorer.measure.model import ArgumentSource, SubKernelResult
 from mkexplorer.measure.records import count, judgement_record, read_judgement, sub_kernel_results, texts
 
 from .model import Measured
+
+_MOST_ARGUMENTS = 1_000
 
 
 def measured_record(measured: Measured) -> dict[str, object]:
@@ -30,6 +34,7 @@ def measured_record(measured: Measured) -> dict[str, object]:
         "sm_clock_mhz": measured.sm_clock_mhz,
         "throttled": list(measured.throttled),
         "notes": list(measured.notes),
+        "call": [_argument_record(each) for each in measured.arguments],
     }
 
 
@@ -48,6 +53,9 @@ def read_measured(record: Mapping[str, object]) -> Measured:
         sm_clock_mhz=number(record, "sm_clock_mhz"),
         throttled=texts(record, "throttled"),
         notes=texts(record, "notes"),
+        arguments=tuple(
+            _argument(of_kind(each, dict, "call")) for each in (may(record, "call", list) or [])[:_MOST_ARGUMENTS]
+        ),
     )
 
 
@@ -55,6 +63,33 @@ def _sub_kernel_record(result: SubKernelResult) -> dict[str, object]:
     record = asdict(result) | {"configuration": dict(result.configuration)}
     del record["samples_us"]
     return record
+
+
+def _argument_record(argument: Argument) -> dict[str, object]:
+    if isinstance(argument, ScalarArgument):
+        return {"name": argument.name, "value": argument.value}
+    sizes = {"shape": list(argument.shape or ()), "stride": list(argument.stride or ()), "offset": argument.offset}
+    return {"name": argument.name, "dtype": argument.dtype, **sizes}
+
+
+def _argument(record: Mapping[str, object]) -> Argument:
+    name = need(record, "name", str)
+    if "value" in record:
+        value = record["value"]
+        if number(record, "value") is None or not isinstance(value, int | float):
+            raise TypeError("'value' is no number")
+        return ScalarArgument(name, "", value)
+    shape, stride = (_sizes(record, key) for key in ("shape", "stride"))
+    if len(shape) != len(stride):
+        raise ValueError("a tensor with another number of sizes than of strides")
+    return TensorArgument(name, "", need(record, "dtype", str), shape, stride, count(record, "offset") or 0)
+
+
+def _sizes(record: Mapping[str, object], key: str) -> tuple[int, ...]:
+    found = tuple(of_kind(each, int, key) for each in need(record, key, list))
+    if any(each < 0 for each in found):
+        raise ValueError(f"{key!r} is less than nothing")
+    return found
 
 
 def _timed(value: object) -> SubKernelResult:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from mkexplorer.catalog.model import Evidence, MultiKernel
+from mkexplorer.catalog.model import Argument, Evidence, MultiKernel
 from mkexplorer.measure.model import ArgumentSource, SubKernelResult
 from mkexplorer.measure.verdict import Judgement
 
@@ -83,6 +83,7 @@ class Measured:
     sm_clock_mhz: float | None = None
     throttled: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    arguments: tuple[Argument, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

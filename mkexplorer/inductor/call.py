@@ -1,0 +1,288 @@
+"""What stands where Inductor looks up the class of its timed multi-kernels."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import threading
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import torch._inductor.config as inductor_config
+from torch._inductor.codegen import multi_kernel as stock
+from torch._inductor.codegen.multi_kernel import MultiKernelCall as StockCall
+
+from . import gpu, measuring, ranks, session
+from .pick_file import CallPick
+from .session import How
+from .settings import Measure, settings
+from .straight import Launch, Shape, bound, bound_by_shape
+
+log = logging.getLogger("mkexplorer.inductor")
+
+_TABLE = "persistent_red_perf"
+_MOST_IN_TABLE = 4
+_NEAR_FRAMES = 8
+# What whoever imported torch's class before may replace in it, as torch's own tests do.
+_STOCK_METHODS = {name: getattr(StockCall, name) for name in ("run", "benchmark_sub_kernels")}
+
+
+class MultiKernelCall(StockCall):  # type: ignore[misc]  # mypy does not follow torch
+    """Torch's class with other measurements, and with nothing between a call and the launcher after the choice.
+
+    Setting ``picked_kernel`` makes the next call go by it, whatever was chosen before.
+    """
+
+    def __init__(self, multi_kernel_name: str, kernels: Any, *arguments: Any, **keywords: Any) -> None:
+        self._lock = threading.Lock()
+        self._recorded = False
+        self._how: How | None = None
+        self._old: int | None = None
+        self._note = ""
+        self._measurement: measuring.Measurement | None = None
+        self._stock_index: int | None = None
+        self._launches: dict[Shape, tuple[int, Launch]] = {}
+        self._place = _place_of(sys._getframe(1), multi_kernel_name)
+        super().__init__(multi_kernel_name, kernels, *arguments, **keywords)
+        if self.picked_kernel is not None and self._how is None:
+            self._how = How.FORCED
+
+    @property
+    def picked_kernel(self) -> int | None:
+        return self._picked
+
+    @picked_kernel.setter
+    def picked_kernel(self, index: int | None) -> None:
+        self._picked = index
+        self.__dict__.pop("run", None)
+
+    @property
+    def kernels(self) -> list[Any]:
+        """As torch's; those that come out of a graph's cache get the lock back that pickling took from them.
+
+        Without it ``cache_key`` of triton 3.5 and later fails, and with it every warm start of torch 2.9 and later.
+        """
+        kernels: list[Any] = super().kernels
+        for kernel in kernels:
+            if getattr(getattr(kernel, "fn", None), "_hash_lock", self) is None:
+                kernel.restore_after_unpickle(None)
+        return kernels
+
+    def load_cache(self) -> None:
+        assert self.picked_kernel is None
+        found = self._pick.find(gpu.machine(self._device))
+        if found.index is None:
+            self._note = "its pick file was not valid" if found.is_invalid else ""
+            return
+        if self._is_to_be_measured(found.is_pinned, found.doubt):
+            self._old, self._note = found.index, found.doubt
+            return
+        self.picked_kernel, self._how = found.index, How.LOADED
+        stock.log.debug("Load picked kernel %d from cache file %s", found.index, self._pick.path)
+
+    def store_cache(self) -> None:
+        """Beside what torch writes, the evidence is entered."""
+        assert self.picked_kernel is not None
+        measurement = self._measurement
+        measured = measurement.measured if measurement is not None else None
+        why = "; ".join(filter(None, (self._note, measurement.choice.why if measurement is not None else "")))
+        if self._pick.keep(self.picked_kernel, gpu.machine(self._device), measured, why):
+            stock.log.debug("Store picked kernel %d to cache file %s", self.picked_kernel, self._pick.path)
+
+    def benchmark_sub_kernels(self, *arguments: Any, **keywords: Any) -> list[float]:
+        """The medians in milliseconds, by a race where there is a stopwatch for the device; may be replaced."""
+        if _is_replaced("benchmark_sub_kernels") or not measuring.can_race(self.kernels):
+            timings: list[float] = super().benchmark_sub_kernels(*arguments, **keywords)
+            return timings
+        self._measurement = measuring.measure(self._trial(arguments, keywords), self._old)
+        return self._measurement.medians_ms
+
+    def run(self, *arguments: Any, **keywords: Any) -> Any:
+        """The first call, which chooses; then the name stands for the chosen sub-kernel's launcher."""
+        if _is_replaced("run"):
+            return super().run(*arguments, **keywords)
+        if getattr(self, "_shape_specialize", False):
+            return self._run_by_shape(arguments, keywords)
+        if gpu.is_capturing():
+            return self._run_captured(arguments, keywords)
+        with self._lock:
+            if not self._recorded or self.picked_kernel is None:
+                self._settle(arguments, keywords)
+            index = self._picked
+        assert index is not None
+        self._launch(index, arguments, keywords)
+        self._shorten(index, arguments, keywords)
+        return None
+
+    def _settle(self, arguments: Sequence[Any], keywords: Mapping[str, Any]) -> None:
+        """Everything that happens once."""
+        if self.picked_kernel is None:
+            self._choose(arguments, keywords)
+        elif self._how is How.LOADED:
+            self._agree(self.picked_kernel)
+        assert self._picked is not None
+        self._record(self._picked)
+        self._note_choice(self._how or How.FORCED)
+
+    def _choose(self, arguments: Sequence[Any], keywords: Mapping[str, Any]) -> None:
+        if getattr(inductor_config, "deterministic", False):
+            self.picked_kernel, self._how = 0, How.DETERMINISTIC
+            return
+        if settings.measure is Measure.NEVER:
+            self.picked_kernel, self._how = self._old or 0, How.FIRST
+            return
+        try:
+            timings = self.benchmark_sub_kernels(*arguments, **keywords)
+        except Exception as error:
+            # What is the kernels' own fault fails again when the first of them is called.
+            log.warning("%s: not measured: %s: %s", self.multi_kernel_name, type(error).__name__, error)
+            self.picked_kernel, self._how = self._old or 0, How.FIRST
+            return
+        measurement = self._measurement
+        index = timings.index(min(timings)) if measurement is None else measurement.choice.index
+        self.picked_kernel, self._how = index, How.MEASURED
+        self._log(timings)
+        self._agree(index)
+        if settings.report and measurement is not None:
+            theirs = StockCall.benchmark_sub_kernels(self, *arguments, **keywords)
+            self._stock_index = theirs.index(min(theirs))
+        stock.get_metric_table(_TABLE).add_row(lambda: self._metrics_table_row(timings))
+        doubt = measurement.choice.doubt if measurement is not None else ""
+        if doubt:
+            log.info("%s: the choice of sub-kernel %d is not kept: %s", self.multi_kernel_name, index, doubt)
+        elif not self.disable_cache:
+            self.store_cache()
+
+    def _agree(self, index: int) -> None:
+        told = ranks.agreed(self._pick.key, index, len(self.kernels))
+        if told != index:
+            self.picked_kernel, self._how = told, How.AGREED
+            self._note = f"another rank chose {told} before this one chose {index}"
+
+    def _run_captured(self, arguments: Sequence[Any], keywords: Mapping[str, Any]) -> None:
+        """Neither measures nor tunes, which would end the capture."""
+        if self.picked_kernel is None:
+            session.tell_once(
+                f"{self.multi_kernel_name}: first called while a CUDA graph is captured, where nothing can be measured; "
+                f"this graph has sub-kernel {self._old or 0}; call it before the capture to have it chosen"
+            )
+        index = self.picked_kernel if self.picked_kernel is not None else self._old or 0
+        kernel = self.kernels[index]
+        run = kernel.run if len(kernel.launchers) == 1 else kernel.launchers[0]
+        run(*self._get_filtered_args(arguments, index), **keywords)
+
+    def _run_by_shape(self, arguments: Sequence[Any], keywords: Mapping[str, Any]) -> None:
+        """Where each shape has its own choice, which torch keeps in memory."""
+        key = self._get_shape_cache_key(*arguments, **keywords)
+        with self._lock:
+            index = self._get_cached_shape_choice(key)
+            if index is None:
+                self._select_kernel_by_shape(*arguments, **keywords)
+                index = self._get_cached_shape_choice(key)
+            self._picked = index
+            self._record(index)
+        self._launch(index, arguments, keywords)
+        self._shorten_by_shape(key, index, arguments, keywords)
+
+    def _launch(self, index: int, arguments: Sequence[Any], keywords: Mapping[str, Any]) -> None:
+        self.kernels[index].run(*self._get_filtered_args(arguments, index), **keywords)
+
+    def _shorten(self, index: int, arguments: Sequence[Any], keywords: Mapping[str, Any]) -> None:
+        """From now on calls go to the launcher; not while C++ code is generated, which calls each kernel once."""
+        if _is_for_cpp() or self._picked != index:
+            return
+        run = bound(self.kernels[index], self._takes(index, len(arguments)), len(arguments), keywords)
+        if run is not None:
+            self.run = run  # type: ignore[method-assign]  # that is the point
+
+    def _shorten_by_shape(self, key: Shape, index: int, arguments: Sequence[Any], keywords: Mapping[str, Any]) -> None:
+        if _is_for_cpp():
+            return
+        run = bound(self.kernels[index], self._takes(index, len(arguments)), len(arguments), keywords)
+        if run is not None:
+            self._launches[key] = index, run
+            if "run" not in vars(self):
+                self.run = bound_by_shape(self, self._launches, arguments)  # type: ignore[method-assign]
+
+    def _record(self, index: int) -> None:
+        if self._recorded:
+            return
+        self._recorded = True
+        name = self.kernels[index].inductor_meta.get("kernel_name")
+        assert name is not None
+        self.record_choice(self.multi_kernel_name, name)
+
+    def _note_choice(self, how: How) -> None:
+        names = [str(kernel.inductor_meta.get("kernel_name")) for kernel in self.kernels]
+        session.note(
+            session.Decision(self.multi_kernel_name, tuple(names), self._picked or 0, how, self._note).resting_on(
+                self._measurement, self._stock_index
+            )
+        )
+
+    def _trial(self, arguments: Sequence[Any], keywords: Mapping[str, Any]) -> measuring.Trial:
+        takes = [self._takes(index, len(arguments)) for index in range(len(self.kernels))]
+        return measuring.Trial(self.kernels, takes, arguments, keywords)
+
+    def _takes(self, index: int, count: int) -> tuple[int, ...]:
+        return tuple(self._get_filtered_args(tuple(range(count)), index))
+
+    def _is_to_be_measured(self, is_pinned: bool, doubt: str) -> bool:
+        if is_pinned or settings.measure is Measure.NEVER or getattr(inductor_config, "deterministic", False):
+            return False
+        return settings.measure is Measure.ALWAYS or bool(doubt)
+
+    @property
+    def _device(self) -> int:
+        return int(self.kernels[0].device_props.index or 0)
+
+    @property
+    def _pick(self) -> CallPick:
+        return CallPick(Path(self.cache_file_path()), len(self._kernels), self._place)
+
+    def _log(self, timings: Sequence[float]) -> None:
+        first = self.kernels[0]
+        stock.log.debug(
+            "pick %dth sub-kernel in %s. Size hints %s. Reduction hint %s. Timings %s",
+            self.picked_kernel,
+            [kernel.inductor_meta.get("kernel_name") for kernel in self.kernels],
+            first.size_hints,
+            first.inductor_meta.get("reduction_hint"),
+            timings,
+        )
+
+    def _metrics_table_row(self, timings: Sequence[float]) -> dict[str, str | float | None]:
+        """Texts and times only, which is all that torch's table takes."""
+        first = self.kernels[0]
+        hint = first.inductor_meta.get("reduction_hint")
+        row: dict[str, str | float | None] = {
+            "size_hints": str(first.size_hints),
+            "reduction_hint": None if hint is None else str(hint),
+        }
+        for number in range(_MOST_IN_TABLE):
+            is_there = number < len(timings)
+            row[f"kernel{number}_path"] = str(self.kernels[number].filename or "") if is_there else ""
+            row[f"kernel{number}_latency"] = float(timings[number]) if is_there else ""
+        return row
+
+
+def _is_replaced(method: str) -> bool:
+    return getattr(StockCall, method) is not _STOCK_METHODS[method]
+
+
+def _is_for_cpp() -> bool:
+    return bool(getattr(stock.V.graph, "cpp_wrapper", False))
+
+
+def _place_of(frame: FrameType | None, name: str) -> str:
+    """'<key of the wrapper>/<name>' for whoever defines it; '' where that is no file, as while C++ is generated."""
+    for _ in range(_NEAR_FRAMES):
+        if frame is None:
+            break
+        if frame.f_code.co_name == "<module>":
+            file = frame.f_globals.get("__file__")
+            return f"{Path(file).stem}/{name}" if isinstance(file, str) else ""
+        frame = frame.f_back
+    return ""

@@ -1,0 +1,80 @@
+"""What the run time needs of a GPU."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from functools import cache
+from typing import Any
+
+import torch
+
+from mkexplorer.picks.model import Machine
+from mkexplorer.race.racing import Contestant, Outcome, Settings, race
+
+# A program wants to know which is faster; how fast each is with a warm cache is for `mkexplorer bench`.
+_SETTINGS = Settings(hot_rounds=0)
+_DRIVER_VERSION = "/sys/module/nvidia/version"
+
+
+def race_on_gpu(contestants: Sequence[Contestant], old: int | None) -> Outcome:
+    """On the current stream. Every contestant has run before.
+
+    The stopwatch goes when the race is over: in a warm-up run of CUDA graph trees its memory is the graph's own.
+    """
+    from mkexplorer.race.cuda import EventStopwatch, stopwatch
+
+    watch = stopwatch()
+    try:
+        return race(contestants, watch, _SETTINGS, old)
+    except RuntimeError as error:
+        # The profiler may fail for reasons of its own; what is the kernels' fault fails again.
+        if isinstance(watch, EventStopwatch) or is_out_of_memory(error):
+            raise
+        del watch
+        return race(contestants, EventStopwatch(), _SETTINGS, old)
+
+
+@contextlib.contextmanager
+def on_stream(device: int, stream: Any) -> Iterator[None]:
+    """Has ``stream``, as generated code passes it, for the current one, so that the race looks where it launches."""
+    if not torch.cuda.is_available():
+        yield
+        return
+    with torch.cuda.device(device):
+        if not isinstance(stream, int) or stream == torch.cuda.current_stream().cuda_stream:
+            yield
+            return
+        with torch.cuda.stream(torch.cuda.ExternalStream(stream)):
+            yield
+
+
+def is_capturing() -> bool:
+    """Whether the launches of now are recorded into a CUDA graph instead of run."""
+    return torch.cuda.is_available() and bool(torch.cuda.is_current_stream_capturing())
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    return isinstance(error, torch.OutOfMemoryError)
+
+
+@cache
+def machine(device: int) -> Machine:
+    """What evidence says of where it was made."""
+    import triton
+
+    has_gpu = torch.cuda.is_available()
+    return Machine(
+        gpu=torch.cuda.get_device_name(device) if has_gpu else None,
+        driver=_driver() if has_gpu else None,
+        torch=str(torch.__version__),
+        triton=str(triton.__version__),
+    )
+
+
+def _driver() -> str | None:
+    try:
+        with open(_DRIVER_VERSION) as file:
+            return file.read().strip() or None
+    except OSError:
+        return None

@@ -1,0 +1,143 @@
+"""Puts the run time in its place and takes it away again. Imports no torch: it waits until the program does."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import os
+import sys
+import threading
+import warnings
+from collections.abc import Iterator
+from types import ModuleType
+from typing import Any
+
+from .late_imports import LateImports
+from .releases import SUPPORTED, Adapter, adapter_of, missing_from
+from .settings import Measure, settings
+
+_STOCK = "torch._inductor.codegen.multi_kernel"
+_CONFIG = "torch._inductor.config"
+# It has a name of its own for the class, by which C++ wrappers look their choices up.
+_EARLY = "torch._inductor.codegen.cpp_wrapper_gpu"
+_VARIABLE = "TORCHINDUCTOR_MULTI_KERNEL"
+_OPTION = "triton.multi_kernel"
+_lock = threading.RLock()
+
+
+def install(*, measure: str = "once", report: bool = False) -> None:
+    """Has torch choose among sub-kernels as `mkexplorer.inductor` tells; installing again only changes the settings.
+
+    ``measure`` is "once", "always" or "never"; anything else raises `ValueError`. With a release of torch that it is
+    not made for it only warns.
+    """
+    wanted = Measure(measure)
+    with _lock:
+        settings.measure, settings.report = wanted, report
+        if report:
+            from .session import report_at_exit
+
+            report_at_exit()
+        _installation.begin()
+
+
+def uninstall() -> None:
+    """Leaves torch as it was. Wrappers that are loaded already keep the run time that they were loaded with."""
+    with _lock:
+        _installation.end()
+
+
+@contextlib.contextmanager
+def installed(*, measure: str = "once", report: bool = False) -> Iterator[None]:
+    """`install` for as long as it lasts; where it was installed before, it stays, with the settings of before."""
+    was = _installation.is_begun
+    before = settings.measure, settings.report
+    install(measure=measure, report=report)
+    try:
+        yield
+    finally:
+        settings.measure, settings.report = before
+        if not was:
+            uninstall()
+
+
+class _Installation:
+    """What was replaced in torch, and how to put it back."""
+
+    is_begun = False
+
+    def __init__(self) -> None:
+        self._imports = LateImports({_CONFIG: self._turn_on, _STOCK: self._replace})
+        self._replaced: list[tuple[ModuleType, str, Any, Any]] = []
+        self._config: Any = None
+        self._warned = False
+
+    def begin(self) -> None:
+        if self.is_begun:
+            return
+        self.is_begun = True
+        if "torch.version" in sys.modules and self._adapter() is None:
+            return
+        self._imports.watch()
+
+    def end(self) -> None:
+        self.is_begun = False
+        self._imports.stop()
+        for module, name, ours, stock in reversed(self._replaced):
+            if getattr(module, name, None) is ours:
+                setattr(module, name, stock)
+        early = sys.modules.get(_EARLY)
+        for _, name, ours, stock in self._replaced:
+            if early is not None and getattr(early, name, None) is ours:  # imported while ours was in place
+                setattr(early, name, stock)
+        self._replaced.clear()
+        if self._config is not None:
+            _set_multi_kernel(self._config, 1, 0)
+            self._config = None
+
+    def _adapter(self) -> Adapter | None:
+        version = str(importlib.import_module("torch.version").__version__)
+        adapter = adapter_of(version)
+        if adapter is None:
+            self._warn(f"mkexplorer chooses for torch {SUPPORTED}, and this is {version}")
+        return adapter
+
+    def _turn_on(self, config: Any) -> None:
+        if self._adapter() is None or _VARIABLE in os.environ:
+            return
+        is_default = getattr(config, "_is_default", lambda name: True)
+        if is_default(_OPTION) and config.triton.multi_kernel == 0:
+            _set_multi_kernel(config, 0, 1)
+            self._config = config
+
+    def _replace(self, stock: ModuleType) -> None:
+        adapter = self._adapter()
+        if adapter is None:
+            return
+        if missing := missing_from(stock, adapter):
+            self._warn(f"mkexplorer does not know this build of torch: it has no {missing}")
+            return
+        for name, module in adapter.classes.items():
+            ours = getattr(importlib.import_module(f"{__package__}.{module}"), name)
+            for holder in (stock, sys.modules.get(_EARLY)):
+                known = getattr(holder, name, None)
+                if isinstance(holder, ModuleType) and known is not None:
+                    setattr(holder, name, ours)
+                    self._replaced.append((holder, name, ours, known))
+
+    def _warn(self, text: str) -> None:
+        if not self._warned:
+            self._warned = True
+            warnings.warn(f"{text}: multi-kernels stay as torch has them.", RuntimeWarning, stacklevel=5)
+
+
+def _set_multi_kernel(config: Any, old: int, new: int) -> None:
+    if config.triton.multi_kernel == old:
+        config.triton.multi_kernel = new
+    # From torch 2.12 on what is set counts for the thread that set it; the default counts for all of them.
+    entry = getattr(config, "_config", {}).get(_OPTION)
+    if entry is not None and getattr(entry, "default", None) == old:
+        entry.default = new
+
+
+_installation = _Installation()

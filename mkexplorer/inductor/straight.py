@@ -1,0 +1,125 @@
+"""Calls that go straight to a sub-kernel's launcher, written out so that they cost one Python function.
+
+``CachingAutotuner.run`` does more than to launch, and what of it can matter to a call after the first one is kept:
+
+- It tunes, and tunes on; so a kernel is bound only after it has run, with one launcher left that is final.
+- It tells a profiler of the call, and a mode that listens to what torch does (``DebugMode``): a bound call asks whether
+  there is any, and if so takes the long way.
+- It keeps the binary for C++ wrappers (``store_cubin``), dumps what it launches, measures bandwidth
+  (``DebugAutotuner``), runs in Triton's interpreter, or somebody has replaced it: such a kernel is never bound.
+- It sets Triton's allocator, which only a kernel with scratch memory asks: such a kernel is never bound.
+
+The grid is computed, and Triton's launch hooks are called, by the launcher itself. From torch 2.12 on ``run`` keeps a
+launcher for later calls, under these same conditions, which is then the one that is bound.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+Launch = Callable[..., Any]
+Shape = tuple[tuple[int, ...], ...]
+
+_STRAIGHT = """\
+def run({parameters}, stream):
+    if profiler._is_profiler_enabled or count_modes():
+        return long_way({taken}, stream=stream)
+    return launcher({taken}, {stream})
+"""
+_LONG_WAY = """\
+def run({parameters}, stream):
+    return long_way({taken}, stream=stream)
+"""
+_BY_SHAPE = """\
+def run({parameters}, stream):
+    found = launches.get(({shapes},))
+    if found is None:
+        return long_way({parameters}, stream=stream)
+    call._picked = found[0]
+    return found[1]({parameters}, stream=stream)
+"""
+
+
+def bound(kernel: Any, takes: Sequence[int], count: int, keywords: Mapping[str, object]) -> Launch | None:
+    """``run(*arguments, stream)`` for ``count`` arguments, of which the kernel takes those at the positions ``takes``.
+
+    None where the call was made with other keywords than ``stream``, which are the kernel's own affair.
+    """
+    if set(keywords) != {"stream"} or not takes:
+        return None
+    launcher = launcher_of(kernel)
+    if launcher is None and list(takes) == list(range(count)):
+        run: Launch = kernel.run
+        return run
+    from torch._C import _len_torch_dispatch_stack
+    from torch.autograd import profiler
+
+    names = [f"argument{number}" for number in range(count)]
+    text = (_LONG_WAY if launcher is None else _STRAIGHT).format(
+        parameters=", ".join(names),
+        taken=", ".join(names[position] for position in takes),
+        stream="stream" if _takes_stream_last(launcher, len(takes)) else "stream=stream",
+    )
+    scope = {
+        "profiler": profiler,
+        "count_modes": _len_torch_dispatch_stack,
+        "long_way": kernel.run,
+        "launcher": launcher,
+    }
+    return defined(text, scope)
+
+
+def bound_by_shape(call: Any, launches: Mapping[Shape, tuple[int, Launch]], arguments: Sequence[Any]) -> Launch:
+    """``run(*arguments, stream)`` that finds the index and the bound call for its shapes in ``launches``.
+
+    What is not there yet goes the way of ``call``'s class.
+    """
+    names = [f"argument{number}" for number in range(len(arguments))]
+    shapes = [f"{name}.shape" for name, value in zip(names, arguments, strict=True) if hasattr(value, "shape")]
+    text = _BY_SHAPE.format(parameters=", ".join(names), shapes=", ".join(shapes))
+    scope = {"launches": launches, "call": call, "long_way": type(call).run.__get__(call)}
+    return defined(text, scope)
+
+
+def launcher_of(kernel: Any) -> Launch | None:
+    """The launcher that may be called in place of ``kernel.run``; None where ``run`` does more that matters."""
+    from torch._inductor.runtime import triton_heuristics
+
+    if type(kernel) is not triton_heuristics.CachingAutotuner or "run" in vars(kernel):
+        return None
+    if type(kernel).run.__code__.co_filename != triton_heuristics.__file__:
+        return None
+    if any(getattr(kernel, name, False) for name in ("triton_interpret", "dump_launch_params", "dump_launch_tensors")):
+        return None
+    if len(kernel.launchers) != 1 or getattr(kernel, "_plugins", None):
+        return None
+    launcher: Launch = getattr(kernel, "_cached_launcher", None) or kernel.launchers[0]
+    config = kernel.launchers[0].config
+    is_tuned = getattr(config, "found_by_coordesc", False)
+    if kernel.inductor_meta.get("coordinate_descent_tuning", False) and not is_tuned:
+        return None
+    if getattr(launcher, "store_cubin", False) or _needs_scratch(kernel, config):
+        return None
+    return launcher
+
+
+def defined(text: str, scope: dict[str, Any]) -> Launch:
+    """The function ``run`` that ``text``, made of names alone, defines where ``scope`` is known."""
+    exec(compile(text, "<call of a multi-kernel>", "exec"), scope)
+    run: Launch = scope["run"]
+    return run
+
+
+def _needs_scratch(kernel: Any, config: Any) -> bool:
+    compiled = [result.kernel for result in kernel.compile_results if result.config is config]
+    for each in compiled:
+        metadata = getattr(each, "metadata", None)
+        if any(getattr(metadata, name, 0) for name in ("global_scratch_size", "profile_scratch_size")):
+            return True
+    return False
+
+
+def _takes_stream_last(launcher: Any, arguments: int) -> bool:
+    code = getattr(launcher, "__code__", None)
+    return code is not None and code.co_argcount == arguments + 1 and code.co_varnames[arguments] == "stream"
