@@ -165,7 +165,7 @@ class MultiKernelCall(StockCall):  # type: ignore[misc]  # mypy does not follow 
         """Neither measures nor tunes, which would end the capture."""
         if self.picked_kernel is None:
             session.tell_once(
-                f"{self.multi_kernel_name}: first called while a CUDA graph is captured, where nothing can be measured; "
+                f"{self.multi_kernel_name}: first called while a CUDA graph is captured, where nothing is measured; "
                 f"this graph has sub-kernel {self._old or 0}; call it before the capture to have it chosen"
             )
         index = self.picked_kernel if self.picked_kernel is not None else self._old or 0

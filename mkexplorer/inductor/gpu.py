@@ -49,6 +49,11 @@ def on_stream(device: int, stream: Any) -> Iterator[None]:
             yield
 
 
+def current_stream(device: int) -> int:
+    """As generated code passes it."""
+    return int(torch.cuda.current_stream(device).cuda_stream)
+
+
 def is_capturing() -> bool:
     """Whether the launches of now are recorded into a CUDA graph instead of run."""
     return torch.cuda.is_available() and bool(torch.cuda.is_current_stream_capturing())

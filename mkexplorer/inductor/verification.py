@@ -53,11 +53,8 @@ def _verify(seen: _Seen) -> bool:
     call = seen.call()
     if call is None:
         return False
-    import torch
-
+    from . import gpu
     from .arguments import alike
 
-    keywords = dict(seen.keywords)
-    if torch.cuda.is_available():
-        keywords["stream"] = torch.cuda.current_stream(call.kernels[0].device_props.index).cuda_stream
+    keywords = {**seen.keywords, "stream": gpu.current_stream(int(call.kernels[0].device_props.index or 0))}
     return bool(call.verify(seen.shape, alike(seen.like), keywords))
