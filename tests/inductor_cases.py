@@ -6,6 +6,7 @@ its own, and prints a JSON object: for each of them '' where it holds, else how 
 
 from __future__ import annotations
 
+import inspect
 import json
 import logging
 import os
@@ -15,14 +16,11 @@ import tempfile
 import threading
 import traceback
 import types
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from unittest import mock
-
-from tests import stand_in_gpu
-from tests.stand_in_gpu import H100, effects, launches, load, names, races, set_times
 
 import torch
 from torch._inductor import codecache
@@ -38,6 +36,8 @@ from mkexplorer.picks.changes import PickChange
 from mkexplorer.picks.files import read_pick_file
 from mkexplorer.picks.model import Action, Held, Machine, PickState, Who
 from mkexplorer.picks.writing import Occasion, apply_change
+from tests import stand_in_gpu
+from tests.stand_in_gpu import H100, effects, launches, load, names, races, set_times
 
 StockCall = stock_module.MultiKernelCall
 
@@ -59,6 +59,14 @@ def pick_of(module: types.ModuleType) -> Path:
 def entries(path: Path) -> Any:
     file = read_pick_file(FolderStore(str(path.parent.parent)), f"{path.parent.name}/{path.name}", 2)
     return file.history.entries
+
+
+def failure_of(function: Callable[..., object], *arguments: object) -> Exception | None:
+    try:
+        function(*arguments)
+    except Exception as error:
+        return error
+    return None
 
 
 def write_pick(path: Path, content: bytes) -> None:
@@ -151,9 +159,10 @@ def case_a_call_after_the_choice_goes_to_the_launcher(folder: Path) -> None:
         softmax(module)
     assert [name[:10] for name in names()] == ["triton_red"]
     assert call.run.__code__.co_argcount == 5
-    with mock.patch.object(profiler, "_is_profiler_enabled", True), mock.patch.object(
-        triton_heuristics.CachingAutotuner, "get_profiler_kwargs", return_value={}
-    ) as told:
+    with (
+        mock.patch.object(profiler, "_is_profiler_enabled", True),
+        mock.patch.object(triton_heuristics.CachingAutotuner, "get_profiler_kwargs", return_value={}) as told,
+    ):
         softmax(module)
         assert told.called, "a profiler hears of the call"
     before = len(launches)
@@ -190,13 +199,16 @@ def case_what_the_long_way_does_beside_launching_is_never_left_out(folder: Path)
         with mock.patch.object(kernel, name, value, create=True):
             assert launcher_of(kernel) is None, name
     (launcher,) = kernel.launchers
-    with mock.patch.object(launcher, "store_cubin", True), mock.patch.object(kernel, "_cached_launcher", None, create=True):
+    with (
+        mock.patch.object(launcher, "store_cubin", True),
+        mock.patch.object(kernel, "_cached_launcher", None, create=True),
+    ):
         assert launcher_of(kernel) is None
     scratch = types.SimpleNamespace(config=launcher.config, kernel=types.SimpleNamespace(metadata=None))
     scratch.kernel.metadata = types.SimpleNamespace(global_scratch_size=128)
     with mock.patch.object(kernel, "compile_results", [scratch]):
         assert launcher_of(kernel) is None
-    with mock.patch.object(triton_heuristics.CachingAutotuner, "run", lambda *_, **__: None):
+    with mock.patch.object(triton_heuristics.CachingAutotuner, "run", return_value=None):
         assert launcher_of(kernel) is None
     assert bound(kernel, (0, 1, 2, 3), 4, {"stream": 0, "grid": None}) is None
 
@@ -211,7 +223,7 @@ def case_stock_reads_our_picks_and_we_read_its(folder: Path) -> None:
     pick_of(module).unlink()
     Path(f"{pick_of(module)}.json").unlink()
     module = load("softmax", folder)
-    with mock.patch.object(StockCall, "benchmark_sub_kernels", lambda *_, **__: [1.0, 2.0]):
+    with mock.patch.object(StockCall, "benchmark_sub_kernels", return_value=[1.0, 2.0]):
         softmax(module)
     races.clear()
     with mkexplorer.installed():
@@ -229,12 +241,8 @@ def case_invalid_picks_are_told_measured_anew_and_repaired(folder: Path) -> None
     path = place_of_pick(folder)
     for content in (b"", b"garbage", b"7", b"-1", b"1.0", b"\xff\xfe"):
         write_pick(path, content)
-        try:
-            load("softmax", folder)
-        except (ValueError, AssertionError):
-            pass
-        else:
-            raise AssertionError(f"torch itself takes {content!r}: is this case still needed?")
+        failure = failure_of(load, "softmax", folder)
+        assert isinstance(failure, ValueError | AssertionError), "torch itself takes it: is this case still needed?"
         with mkexplorer.installed(), warnings_of() as told:
             module = load("softmax", folder)
             assert call_of(module).picked_kernel is None
@@ -324,7 +332,7 @@ def case_under_capture_nothing_is_measured_and_a_later_call_chooses(folder: Path
         call = call_of(module)
         call.kernels[0].launchers = call.kernels[0].launchers * 2
         names()
-        with mock.patch.object(gpu, "is_capturing", lambda: True):
+        with mock.patch.object(gpu, "is_capturing", return_value=True):
             softmax(module)
             softmax(module)
         assert (races, call.picked_kernel, len(told)) == ([], None, 1)
@@ -390,7 +398,7 @@ def case_a_pick_that_another_gpu_made_is_measured_anew(folder: Path) -> None:
         softmax(module)
         set_times(looped=20.0, persistent=22.0)
         assert call_of(load("softmax", folder)).picked_kernel == 1
-        with mock.patch.object(gpu, "machine", lambda device: Machine("NVIDIA H200")):
+        with mock.patch.object(gpu, "machine", return_value=Machine("NVIDIA H200")):
             module = load("softmax", folder)
             assert call_of(module).picked_kernel is None
             softmax(module)
@@ -427,24 +435,28 @@ def case_a_measurement_against_the_pick_has_it_measured_anew(folder: Path) -> No
 def case_who_replaces_the_benchmark_forces_a_sub_kernel(folder: Path) -> None:
     """As torch's own test does, whether its class was looked up before or after `install`."""
     for forced in (0, 1):
-        latencies = [0.2, 0.2]
-        latencies[forced] = 0.1
-        picked = []
         with mkexplorer.installed(), mock.patch.dict(os.environ, TORCHINDUCTOR_DISABLE_MULTI_KERNEL_CACHE="1"):
             for cls in (StockCall, stock_module.MultiKernelCall):
-                run = cls.run
+                assert picked_where_replaced(cls, forced, folder) == [forced]
 
-                def replaced(self: Any, *args: Any, run: Any = run, **kwargs: Any) -> Any:
-                    out = run(self, *args, **kwargs)
-                    picked.append(self.picked_kernel)
-                    return out
 
-                with (
-                    mock.patch.object(cls, "run", replaced),
-                    mock.patch.object(cls, "benchmark_sub_kernels", lambda *_, latencies=latencies, **__: latencies),
-                ):
-                    softmax(load("softmax", folder))
-        assert picked == [forced, forced]
+def picked_where_replaced(cls: Any, forced: int, folder: Path) -> list[int]:
+    latencies = [0.2, 0.2]
+    latencies[forced] = 0.1
+    picked: list[int] = []
+    run = cls.run
+
+    def replaced(self: Any, *args: Any, **kwargs: Any) -> Any:
+        out = run(self, *args, **kwargs)
+        picked.append(self.picked_kernel)
+        return out
+
+    with (
+        mock.patch.object(cls, "run", replaced),
+        mock.patch.object(cls, "benchmark_sub_kernels", return_value=latencies),
+    ):
+        softmax(load("softmax", folder))
+    return picked
 
 
 def case_arguments_are_filtered_by_arg_index(folder: Path) -> None:
@@ -592,16 +604,11 @@ def case_a_warm_graph_cache_is_no_end(folder: Path) -> None:
     module = load("softmax", folder)
     kernels = [restored(kernel) for kernel in call_of(module).kernels]
     if all(getattr(kernel.fn, "_hash_lock", True) is None for kernel in kernels):
-        try:
-            StockCall("multi_kernel_0", futures(kernels), {0: [slice(0, 4)], 1: [slice(0, 4)]})
-        except TypeError as error:
-            assert "context manager" in str(error)
-        else:
-            raise AssertionError("torch is cured of it: is this case still needed?")
+        failure = failure_of(StockCall, "multi_kernel_0", futures(kernels), {0: [slice(0, 4)], 1: [slice(0, 4)]})
+        assert isinstance(failure, TypeError), "torch is cured of it: is this case still needed?"
+        assert "context manager" in str(failure)
     with mkexplorer.installed():
-        call = stock_module.MultiKernelCall(
-            "multi_kernel_0", futures(kernels), {0: [slice(0, 4)], 1: [slice(0, 4)]}
-        )
+        call = stock_module.MultiKernelCall("multi_kernel_0", futures(kernels), {0: [slice(0, 4)], 1: [slice(0, 4)]})
     assert call.cache_file_path() == pick_of(module)
 
 
@@ -709,6 +716,24 @@ def case_size_hints_choose_by_shape_and_are_verified_when_asked(folder: Path) ->
     assert len(races) == 3
 
 
+def case_torch_2_9_measures_templates_for_each_shape(folder: Path) -> None:
+    if "shape_specialize" not in inspect.signature(StockCall.__init__).parameters:
+        return
+    set_times(looped=20.0, persistent=10.0)
+    with mkexplorer.installed():
+        kernels = list(call_of(load("softmax", folder)).kernels)
+        races.clear()
+        arg_index = {0: [slice(0, 4)], 1: [slice(0, 4)]}
+        call = stock_module.MultiKernelCall("multi_kernel_0", kernels, arg_index, shape_specialize=True)
+        for rows, picked in ((64, 1), (5000, 0), (64, 1), (5000, 0)):
+            set_times(looped=20.0 if rows == 64 else 5.0, persistent=10.0)
+            names()
+            call.run(torch.ones((rows, 2048)), torch.empty((rows, 2048)), rows, 2048, stream=0)
+            assert call.picked_kernel == picked
+            assert [name[:10] for name in names()] == ["triton_per" if picked else "triton_red"]
+    assert len(races) == 2
+
+
 StockSizeHint: Any = getattr(stock_module, "SizeHintMultiKernelCall", None)
 
 
@@ -719,10 +744,10 @@ def pick_of_call(call: Any) -> Path:
 def case_the_summary_tells_what_torchs_own_rule_would_have_lost(folder: Path) -> None:
     set_times(looped=31.0, persistent=22.0)
     session.decisions.clear()
-    with (
-        mkexplorer.installed(report=True),
-        mock.patch("torch._inductor.runtime.benchmarking.benchmarker.benchmark", side_effect=[0.1, 0.2]),
-    ):
+    from torch._inductor.runtime.benchmarking import benchmarker
+
+    asked = mock.Mock(side_effect=[0.1, 0.2])  # torch 2.9 asks by the second name
+    with mock.patch.multiple(benchmarker, benchmark=asked, benchmark_gpu=asked), mkexplorer.installed(report=True):
         softmax(load("softmax", folder))
     told = session.summary(session.decisions)
     assert "1 multi-kernel: 1 measured" in told

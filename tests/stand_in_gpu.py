@@ -1,4 +1,4 @@
-"""Generated wrappers on a machine without a GPU: torch's own classes, with launchers that only tell what they are given.
+"""Generated wrappers on a machine without a GPU: torch's own classes, and launchers that tell what they are given.
 
 Only for programs of their own, because it replaces parts of torch. Tensors are on the CPU; the times of sub-kernels are
 what a test says.
@@ -13,18 +13,15 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tests import generate_wrappers
-
-# Whether there are multi-kernels is for these tests to say; torch reads it when its configuration is imported.
-os.environ.pop("TORCHINDUCTOR_MULTI_KERNEL")
-
 import torch
 from torch._inductor import codecache
+from torch._inductor import config as inductor_config
 from torch._inductor.runtime import triton_helpers, triton_heuristics
 
 from mkexplorer.inductor import gpu
 from mkexplorer.picks.model import Machine
 from mkexplorer.race.racing import Contestant, Outcome, Run, Settings, Timed, race
+from tests import generate_wrappers
 
 LOOPED, PERSISTENT = "triton_red", "triton_per"
 H100 = Machine("NVIDIA H100 80GB HBM3", "570.1", "2.0", "3.0")
@@ -44,6 +41,9 @@ class _Config:
 
 def set_up() -> None:
     """Describes a GPU to torch, and keeps torch and mkexplorer from touching one."""
+    os.environ.pop("TORCHINDUCTOR_MULTI_KERNEL", None)  # that is for these tests to say
+    inductor_config.compile_threads = 1
+    inductor_config.fx_graph_cache = False
     generate_wrappers.describe_gpu()
     triton_helpers.set_driver_to_gpu = lambda *_: None
     torch._C._cuda_getCurrentRawStream = lambda device: 0
@@ -67,7 +67,7 @@ def set_times(**by_kind: float) -> None:
 def load(case: str, cache: Path) -> types.ModuleType:
     """The wrapper of one of `generate_wrappers.CASES`, executed as torch executes it, with its cache in ``cache``."""
     os.environ["TORCHINDUCTOR_CACHE_DIR"] = str(cache)
-    with torch._inductor.config.patch({"triton.multi_kernel": torch._inductor.config.triton.multi_kernel or 1}):
+    with inductor_config.patch({"triton.multi_kernel": inductor_config.triton.multi_kernel or 1}):
         if case not in _texts:
             _texts[case] = generate_wrappers.generate(case)
         return load_text(_texts[case])

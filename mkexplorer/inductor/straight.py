@@ -88,7 +88,8 @@ def launcher_of(kernel: Any) -> Launch | None:
 
     if type(kernel) is not triton_heuristics.CachingAutotuner or "run" in vars(kernel):
         return None
-    if type(kernel).run.__code__.co_filename != triton_heuristics.__file__:
+    code = getattr(type(kernel).run, "__code__", None)
+    if code is None or code.co_filename != triton_heuristics.__file__:
         return None
     if any(getattr(kernel, name, False) for name in ("triton_interpret", "dump_launch_params", "dump_launch_tensors")):
         return None

@@ -1,0 +1,37 @@
+"""mkexplorer's run time inside the installed torch, without a GPU; see `inductor_cases`, which runs once for all."""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+CASES = Path(__file__).with_name("inductor_cases.py")
+ROOT = CASES.parents[1]
+
+
+def names_of_cases() -> list[str]:
+    functions = (node for node in ast.parse(CASES.read_text()).body if isinstance(node, ast.FunctionDef))
+    return [node.name for node in functions if node.name.startswith("case_")]
+
+
+@pytest.fixture(scope="session")
+def outcomes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    command = [sys.executable, "-m", "tests.inductor_cases", str(tmp_path_factory.mktemp("inductor"))]
+    path = os.pathsep.join([str(ROOT), str(ROOT / "widgets")])
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("TORCH")}
+    environment = {**inherited, "PYTHONPATH": path}
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    found: dict[str, str] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+@pytest.mark.parametrize("case", names_of_cases())
+def test_case(outcomes: dict[str, str], case: str) -> None:
+    assert outcomes[case] == ""

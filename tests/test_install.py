@@ -1,0 +1,134 @@
+"""`mkexplorer.install` before torch is imported, and with releases that it is not made for."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from mkexplorer.inductor.releases import ADAPTERS, adapter_of
+
+ROOT = Path(__file__).parents[1]
+
+
+def run(program: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    path = os.pathsep.join([str(ROOT), str(ROOT / "widgets")])
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("TORCH")}
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env={**inherited, "PYTHONPATH": path, **environment},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    return done
+
+
+def test_installing_imports_no_torch_and_waits_for_it() -> None:
+    program = """
+import sys
+import mkexplorer
+mkexplorer.install()
+assert not {"torch", "triton"} & set(sys.modules)
+import torch._inductor.config as config
+assert config.triton.multi_kernel == 1
+assert "torch._inductor.codegen.multi_kernel" not in sys.modules
+from torch._inductor.codegen.multi_kernel import MultiKernelCall
+assert MultiKernelCall.__module__ == "mkexplorer.inductor.call", MultiKernelCall
+import torch._inductor.codegen.cpp_wrapper_gpu as early
+assert early.MultiKernelCall is MultiKernelCall
+import threading
+seen = []
+thread = threading.Thread(target=lambda: seen.append(config.triton.multi_kernel))
+thread.start()
+thread.join()
+assert seen == [1]
+mkexplorer.uninstall()
+from torch._inductor.codegen.multi_kernel import MultiKernelCall as stock
+assert stock.__module__ == "torch._inductor.codegen.multi_kernel"
+assert early.MultiKernelCall is stock
+assert config.triton.multi_kernel == 0
+assert not [finder for finder in sys.meta_path if type(finder).__module__.startswith("mkexplorer")]
+"""
+    assert run(program).stderr == ""
+
+
+def test_what_the_program_or_its_environment_says_of_multi_kernels_holds() -> None:
+    program = """
+import mkexplorer
+import torch._inductor.config as config
+config.triton.multi_kernel = 0
+mkexplorer.install()
+assert config.triton.multi_kernel == 0
+"""
+    run(program)
+    program = """
+import mkexplorer
+mkexplorer.install()
+import torch._inductor.config as config
+assert config.triton.multi_kernel == 0
+"""
+    run(program, TORCHINDUCTOR_MULTI_KERNEL="0")
+
+
+def test_an_unknown_release_gets_a_warning_and_stays_as_it_is() -> None:
+    program = """
+import torch.version
+torch.version.__version__ = "9.0.1+cu999"
+import mkexplorer
+mkexplorer.install()
+import torch._inductor.config as config
+assert config.triton.multi_kernel == 0
+from torch._inductor.codegen.multi_kernel import MultiKernelCall
+assert MultiKernelCall.__module__.startswith("torch.")
+mkexplorer.uninstall()
+"""
+    told = run(program).stderr
+    assert told.count("RuntimeWarning") == 1
+    assert "mkexplorer chooses for torch 2.9 to 2.13, and this is 9.0.1+cu999: multi-kernels stay" in told
+
+
+def test_a_build_that_is_not_what_its_version_says_gets_a_warning() -> None:
+    program = """
+import torch._inductor.codegen.multi_kernel as stock
+del stock.MultiKernelCall.benchmark_sub_kernels
+import mkexplorer
+mkexplorer.install()
+assert stock.MultiKernelCall.__module__.startswith("torch.")
+"""
+    assert "has no MultiKernelCall.benchmark_sub_kernels" in run(program).stderr
+
+
+def test_settings_that_are_none_are_refused() -> None:
+    program = """
+import mkexplorer
+try:
+    mkexplorer.install(measure="sometimes")
+except ValueError as error:
+    print(error)
+"""
+    assert "sometimes" in run(program).stdout
+
+
+@pytest.mark.parametrize(
+    ("version", "is_known"),
+    [
+        ("2.8.0", False),
+        ("2.9.1+cu128", True),
+        ("2.11.0", True),
+        ("2.13.0a0+git", True),
+        ("2.14.1", False),
+        ("x", False),
+    ],
+)
+def test_releases(version: str, is_known: bool) -> None:
+    assert (adapter_of(version) is not None) is is_known
+
+
+def test_adapters_leave_no_release_out() -> None:
+    ends = [(each.first, each.last) for each in ADAPTERS]
+    assert all(last[1] + 1 == first[1] for (_, last), (first, _) in zip(ends, ends[1:], strict=False))
