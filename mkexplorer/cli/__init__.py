@@ -13,7 +13,7 @@ import sys
 from collections.abc import Sequence
 
 from mkexplorer.catalog.errors import MkexplorerError
-from mkexplorer.cli.parser import parse
+from mkexplorer.cli.parser import Given, parse
 from mkexplorer.cli.terminal import is_interactive
 from mkexplorer_widgets.plain_text import visible
 
@@ -39,6 +39,8 @@ def _run(arguments: Sequence[str]) -> int:
         given = parse(arguments)
     except SystemExit as done:  # argparse ends so, after --help too
         return done.code if isinstance(done.code, int) else 2
+    if given.command == "run":
+        return _run_program(given)
     try:
         if sys.stdout is None:
             raise MkexplorerError("standard output is closed", "Send it to /dev/null if nobody is to read it.")
@@ -71,6 +73,19 @@ def _run(arguments: Sequence[str]) -> int:
     except Exception as error:
         advice = "This is a fault of mkexplorer. Run it again with --debug, and report what it prints."
         return _failed(error, given.debug, f"{type(error).__name__}: {error}", advice)
+
+
+def _run_program(given: Given) -> int:
+    """Once the program has begun, nothing that it raises is ours to tell."""
+    from mkexplorer.cli.run import Program, check, run_program
+
+    program = Program(given.module or given.script, given.arguments, is_module=bool(given.module))
+    try:
+        check(program)
+    except MkexplorerError as error:
+        return _failed(error, given.debug, error.message, error.advice)
+    gc.enable()
+    return run_program(program, given.measure, given.report)
 
 
 def _failed(error: Exception, debug: bool, message: str, advice: str) -> int:

@@ -21,9 +21,11 @@ COMMANDS = {
     "picks export": "print picks as a picks.toml, by the content of the kernels",
     "picks apply": "pin what a picks.toml says, wherever the same kernels are",
     "doctor": "check interpreter, cache, picks and environment, and say how to put right what is wrong",
+    "run": "run a Python program with mkexplorer's run time inside torch",
     "export": "put multi-kernels with all that belongs to them into one .mkx file",
     "completion": "print the completion script of a shell",
 }
+MEASURE = ("once", "always", "never")
 COLOURS = ("auto", "always", "never")
 ORDERS = ("graph", "operation", "size", "time", "regret", "loss")
 SHELLS = ("bash", "zsh", "fish")
@@ -188,6 +190,22 @@ def _export(parser: argparse.ArgumentParser) -> None:
     _add_json(parser)
 
 
+def _run(parser: argparse.ArgumentParser) -> None:
+    parser.usage = "mkexplorer run [--measure WHEN] [--report] SCRIPT | -m MODULE  [ARGUMENTS ...]"
+    parser.add_argument(
+        "--measure",
+        choices=MEASURE,
+        default=MEASURE[0],
+        metavar="WHEN",
+        help="measure where there is no pick that holds (once), in every process (always), or never",
+    )
+    parser.add_argument(
+        "--report", action="store_true", help="say at exit what was chosen, and what torch's own rule would have lost"
+    )
+    parser.add_argument("-m", dest="module", metavar="MODULE", help="run a module, as python -m does")
+    parser.add_argument("script", metavar="SCRIPT", nargs="?", help="the program; what follows it is its own")
+
+
 def _completion(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("shell", choices=SHELLS)
 
@@ -204,6 +222,7 @@ ARGUMENTS: Mapping[str, Callable[[argparse.ArgumentParser], None]] = {
     "picks export": _picks_export,
     "picks apply": _picks_apply,
     "doctor": _doctor,
+    "run": _run,
     "export": _export,
     "completion": _completion,
 }

@@ -56,12 +56,18 @@ class Given:
     why: str = ""
     dry_run: bool = False
     yes: bool = False
+    measure: str = ""
+    report: bool = False
+    module: str = ""
+    script: str = ""
+    arguments: tuple[str, ...] = ()
 
 
 def parse(arguments: Sequence[str]) -> Given:
     """Parse, or print help or what is wrong and raise SystemExit."""
     parser, commands = make_parser()
-    values, unknown = parser.parse_known_args(_with_command(list(arguments)))
+    words, of_the_program = _without_the_programs_own(_with_command(list(arguments)))
+    values, unknown = parser.parse_known_args(words)
     if "verb" in values:
         values.command = f"{values.command} {vars(values).pop('verb')}"
     command = commands[values.command]
@@ -81,7 +87,7 @@ def parse(arguments: Sequence[str]) -> Given:
     for target in fields.get("targets", ()):
         if _is_place(target):
             command.error(f"{target} is no id of a multi-kernel{_HOW_TO_NAME_A_PLACE}")
-    given = Given(**fields)
+    given = Given(**fields, arguments=tuple(of_the_program))
     if problem := _contradiction(given):
         command.error(problem)
     return given
@@ -93,6 +99,8 @@ def _contradiction(given: Given) -> str:
         return "more than two ids: a difference has two sides"
     if given.command == "clear" and bool(given.targets) == bool(given.which):
         return "give the ids of what to clear, or one of --all, --invalid, --orphans and --leftovers"
+    if given.command == "run" and not given.module and not given.script:
+        return "give the program to run: SCRIPT, or -m MODULE"
     return ""
 
 
@@ -179,6 +187,21 @@ def _with_command(words: list[str]) -> list[str]:
         if meant:
             _Parser(prog="mkexplorer").error(f"neither a command nor a place: {first}{meant}")
     return [*words[:position], "open", *words[position:]]
+
+
+def _without_the_programs_own(words: list[str]) -> tuple[list[str], list[str]]:
+    """Of ``run``, what is for us, and what follows the program's name, which is the program's."""
+    position = words.index("run") + 1 if _command_of(words) == "run" else len(words)
+    while position < len(words):
+        word = words[position]
+        position += 2 if word in ("-m", "--measure", "--color") else 1
+        if word.startswith("-m") or not word.startswith("-"):
+            break
+    return words[:position], words[position:]
+
+
+def _command_of(words: Sequence[str]) -> str:
+    return next((word for word in words if word in COMMANDS), "")
 
 
 def _sentence(text: str) -> str:

@@ -1,0 +1,102 @@
+"""``mkexplorer run``: a program of somebody's, unchanged, with mkexplorer's run time inside torch.
+
+It runs in this process, as if Python had been started with it: its arguments, its module search path, its exit code,
+and what is printed of an exception that it does not catch.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import runpy
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.machinery import SourceFileLoader
+from importlib.util import find_spec
+from types import ModuleType, TracebackType
+
+import mkexplorer
+from mkexplorer.catalog.errors import MkexplorerError
+
+_OWN = (__file__, runpy.__file__, "<frozen runpy>")
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """A script, or a module as ``python -m`` takes it, and its arguments."""
+
+    name: str
+    arguments: Sequence[str]
+    is_module: bool
+
+
+def run_program(program: Program, measure: str, report: bool) -> int:
+    """Returns when the program ends by itself, and raises whatever it raises."""
+    mkexplorer.install(measure=measure, report=report)
+    _leave_own_frames_out()
+    sys.argv = [program.name, *program.arguments]
+    folder = os.getcwd() if program.is_module else os.path.dirname(os.path.realpath(program.name))
+    if not sys.flags.safe_path:
+        sys.path[0] = folder
+    if program.is_module:
+        runpy.run_module(program.name, run_name="__main__", alter_sys=True)
+    elif program.name.endswith(".py"):
+        _run_script(program.name)
+    else:
+        runpy.run_path(program.name, run_name="__main__")
+    return 0
+
+
+def check(program: Program) -> None:
+    """Raises `MkexplorerError` where there is no such program."""
+    if not program.is_module:
+        if not os.path.exists(program.name):
+            raise MkexplorerError(f"{program.name}: there is no such file", "Give the path of a Python program.")
+        return
+    before = list(sys.path)
+    sys.path.insert(0, os.getcwd())
+    try:
+        found = find_spec(program.name)
+    except (ImportError, ValueError):
+        found = None
+    finally:
+        sys.path[:] = before
+    if found is None:
+        raise MkexplorerError(f"there is no module {program.name}", "Is it installed in the Python of mkexplorer?")
+
+
+def _run_script(path: str) -> None:
+    """Its module is the main one until the process ends, which `runpy` would not do."""
+    where = os.path.abspath(path)
+    with io.open_code(where) as file:
+        code = compile(file.read(), where, "exec", dont_inherit=True)
+    main = ModuleType("__main__")
+    main.__dict__.update(
+        __file__=where, __builtins__=__builtins__, __loader__=SourceFileLoader("__main__", where), __cached__=None
+    )
+    sys.modules["__main__"] = main
+    exec(code, main.__dict__)
+
+
+def _leave_own_frames_out() -> None:
+    """An exception that the program does not catch is shown from the program on."""
+    show = sys.excepthook
+
+    def hook(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+        trace = _of_the_program(trace)
+        show(kind, error.with_traceback(trace), trace)
+
+    sys.excepthook = hook
+
+
+def _of_the_program(trace: TracebackType | None) -> TracebackType | None:
+    """What follows the frames of this module and of `runpy`; all of it where there are none."""
+    own = trace
+    while own is not None and own.tb_frame.f_code.co_filename != __file__:
+        own = own.tb_next
+    if own is None:
+        return trace
+    while own is not None and own.tb_frame.f_code.co_filename in _OWN:
+        own = own.tb_next
+    return own
