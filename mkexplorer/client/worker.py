@@ -29,9 +29,14 @@ class Worker:
         self._process: WorkerProcess | None = None
         self._hello: dict[str, Any] | None = None
 
+    @property
+    def is_running(self) -> bool:
+        process = self._process
+        return process is not None and process.is_alive
+
     def start(self) -> dict[str, Any]:
         """What the process says of itself. Raises `WorkerFailed`, `WorkerRefused`."""
-        if self._hello is not None and self._process is not None and self._process.is_alive:
+        if self._hello is not None and self.is_running:
             return self._hello
         self.end()
         with self._state:

@@ -78,6 +78,11 @@ class Bencher:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    @property
+    def is_running(self) -> bool:
+        """Whether a worker is there, so that the next call need not start one."""
+        return any(worker.is_running for worker in self._workers.values())
+
     def device(self) -> Device:
         """Where the kernels will run; may start a worker to know. Raises `BenchError`, `BenchCancelled`."""
         with self._calling() as call:
