@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import subprocess
 import tempfile
 import threading
 import time
@@ -105,6 +106,11 @@ class TestGoodWorker:
         assert caught.value.message == (
             '["arguments", "device", "id", "job", "memory_limit_bytes", "picked", "sub_kernels", "with_stock"]'
         )
+
+    def test_is_told_how_much_memory_it_may_take(self, make: Make) -> None:
+        tell = "answer(error={'message': str(request['memory_limit_bytes']), 'detail': ''})"
+        with pytest.raises(BenchError, match=r"\A1024\Z"):
+            make(tell, memory_limit_bytes=1024).bench(request())
 
     def test_writes_much_to_standard_error(self, make: Make) -> None:
         """As much as a compiler that dumps all it does; of it only the last lines are kept."""
@@ -334,6 +340,32 @@ class TestCancelling:
         )
         assert racing.wait(10)
         end(bencher)
+        thread.join(10)
+        assert [type(error) for error in caught] == [BenchCancelled]
+
+    def test_does_not_wait_for_a_process_that_is_slow_to_die(self, make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+        """As on a GPU: whoever cancels may have keys to answer, and leaves the waiting to the call that it ends."""
+        waiting = threading.Event()
+        died = threading.Event()
+        wait = subprocess.Popen.wait
+
+        def slow_wait(process: subprocess.Popen[bytes], timeout: float | None = None) -> int:
+            waiting.set()
+            assert died.wait(10)
+            return wait(process, timeout)
+
+        bencher = make(f"{RACING}\ntime.sleep(1000)")
+        racing = threading.Event()
+        thread, caught = in_thread(
+            lambda: bencher.bench(request(), lambda told: racing.set() if told.stage is Stage.RACING else None)
+        )
+        assert racing.wait(10)
+        monkeypatch.setattr(subprocess.Popen, "wait", slow_wait)
+        bencher.cancel()
+        assert waiting.wait(10)
+        bencher.cancel()
+        assert thread.is_alive()
+        died.set()
         thread.join(10)
         assert [type(error) for error in caught] == [BenchCancelled]
 
