@@ -140,9 +140,11 @@ def _of_integers(left: Any, right: Any) -> str:
 
     counts, worst = [], []
     for one, other in _pieces(left, right):
+        # Unsigned ones of more than 8 bits can do little themselves.
+        one, other = one.to(torch.int64), other.to(torch.int64)
         is_bad = one != other
         # Of 64 bits a difference may overflow; it only has to be told from 0 and 1.
-        apart = (one.to(torch.int64) - other.to(torch.int64)).abs()
+        apart = (one - other).abs()
         counts.append(is_bad.sum())
         worst.append(apart.max())
     bad, largest = _total_and_largest(counts, worst)
