@@ -18,7 +18,7 @@ _WIDE_RELATIVE = {"torch.float32": (2e-4, 1e-4), "torch.float64": (1e-9, 1e-9)}
 _TIMES_NOISE = 4.0
 _SHARE_OF_ROUNDINGS = 1e-3
 # Elements that are compared at once; for each of them some wide numbers are needed meanwhile.
-ONE_GO = 1 << 23
+ONE_GO = 1 << 22
 BYTES_OF_AN_ELEMENT = 32
 
 Outputs = Sequence["tuple[str, Any]"]
