@@ -80,7 +80,7 @@ class TestFloats:
         assert agreement.difference(torch.empty(0), torch.empty(0), FLOAT_STEP) == ""
 
     def test_large_tensors_are_compared_in_pieces(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(agreement, "_ONE_GO", 100)
+        monkeypatch.setattr(agreement, "ONE_GO", 100)
         one = normal().view(64, 64)
         wrong = one.clone()
         wrong[0, 0] += 1

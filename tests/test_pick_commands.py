@@ -7,6 +7,7 @@ import re
 import subprocess
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -95,9 +96,9 @@ class TestSeeing:
         multi_kernel = catalog.multi_kernels[0]
         file = read_pick_file(catalog.store, str(cache.pick_file(0).relative_to(cache.root)), 2)
         measured = Measured((SubKernelResult(timing(30.0), None), SubKernelResult(timing(20.0), None)))
-        change = plan_pin(multi_kernel, file, 1, measured=measured)
+        change = plan_pin(multi_kernel, file, 1)
         assert change is not None
-        apply_change(catalog.store, change, Occasion(Who.TOOL))
+        apply_change(catalog.store, replace(change, measured=measured), Occasion(Who.TOOL))
         assert run("list", "--json").json["multi_kernels"][0]["verdict"]["regret"] == 0
         cache.write_pick(0, b"0")
         assert run("list", "--json").json["multi_kernels"][0]["verdict"]["regret"] == pytest.approx(0.5)

@@ -15,7 +15,7 @@ class WorkerRefused(Exception):
 
 
 class Worker:
-    """Does one job at a time; `end` may come from any thread.
+    """Does one job at a time; `end` and `kill` may come from any thread.
 
     ``may_start`` is asked right before a process is started: what was cancelled must not start one any more.
     """
@@ -29,9 +29,14 @@ class Worker:
         self._process: WorkerProcess | None = None
         self._hello: dict[str, Any] | None = None
 
+    @property
+    def is_running(self) -> bool:
+        process = self._process
+        return process is not None and process.is_alive
+
     def start(self) -> dict[str, Any]:
         """What the process says of itself. Raises `WorkerFailed`, `WorkerRefused`."""
-        if self._hello is not None and self._process is not None and self._process.is_alive:
+        if self._hello is not None and self.is_running:
             return self._hello
         self.end()
         with self._state:
@@ -51,6 +56,13 @@ class Worker:
         if process is None:
             raise WorkerFailed("was ended")
         return self._talk(process, request, patience_s, on_progress)
+
+    def kill(self) -> None:
+        """As `end`, but quick; the next call does what is left to do."""
+        with self._state:
+            process = self._process
+        if process:
+            process.kill()
 
     def end(self) -> None:
         """Kills the process and all that it started; a call under way raises `WorkerFailed`."""

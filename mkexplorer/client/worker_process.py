@@ -141,18 +141,34 @@ class WorkerProcess:
     def is_alive(self) -> bool:
         return not self._requests.closed and self._process.returncode is None and not _is_zombie(self._process.pid)
 
+    def kill(self) -> None:
+        """As `end`, without waiting for anything: a call under way fails at once, and what is left to do is its own.
+
+        A process on a GPU may take a second to die, which is too long for a thread that has keys to answer.
+        """
+        # Who has the lock for longer than a moment is ending it already.
+        if self._ending.acquire(timeout=_LOOK_AGAIN_S):
+            try:
+                if not self._requests.closed:
+                    self._kill()
+            finally:
+                self._ending.release()
+
     def end(self) -> None:
         """Kills the worker and all that it started, and removes its folder; any thread may, and more than once."""
         with self._ending:
             if self._requests.closed:
                 return
-            # Not waited for before this: until then no other process can be given its number.
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(self._process.pid, signal.SIGKILL)
+            self._kill()
             with contextlib.suppress(subprocess.TimeoutExpired):  # it may be stuck in the kernel, on a dead drive
                 self._process.wait(_LAST_BREATH_S)
             self._requests.close()
             shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _kill(self) -> None:
+        """Only before it is waited for: until then no other process can be given its number."""
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._process.pid, signal.SIGKILL)
 
     def _write(self, data: bytes, deadline: float) -> None:
         view = memoryview(data)

@@ -49,17 +49,20 @@ class Bencher:
         *,
         device: Device | None = None,
         timeout_s: float = 120.0,
+        memory_limit_bytes: int | None = None,
         start_s: float = _START_S,
     ) -> None:
         """``python`` is a path or a name on PATH, by default the running interpreter.
 
         ``timeout_s`` is for each job from its request to its answer; starts of workers are not counted.
+        ``memory_limit_bytes`` is what a job may take of the device, None for what is free there.
         """
         self.python = python_path(python)
         self._wanted = device
         self._device: Device | None = None
         self._why_no_gpu = ""
         self._timeout_s = timeout_s
+        self._memory_limit_bytes = memory_limit_bytes
         self._calls = threading.Lock()
         self._state = threading.Lock()
         self._call: _Call | None = None
@@ -77,6 +80,11 @@ class Bencher:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    @property
+    def is_running(self) -> bool:
+        """Whether a worker is there, so that the next call need not start one."""
+        return any(worker.is_running for worker in self._workers.values())
 
     def device(self) -> Device:
         """Where the kernels will run; may start a worker to know. Raises `BenchError`, `BenchCancelled`."""
@@ -104,7 +112,8 @@ class Bencher:
 
             on_progress(Progress(Stage.STARTING))
             device = self._find_device(call)
-            job = {"job": "bench", **bench_job(request, device, with_stock=with_stock)}
+            job = bench_job(request, device, with_stock=with_stock)
+            job |= {"job": "bench", "memory_limit_bytes": self._memory_limit_bytes}
             answer = self._ask(call, _PURPOSES[device], job, hear)
             when = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
             result = _checked(lambda: read_result(answer, request, device, when))
@@ -119,13 +128,14 @@ class Bencher:
             return _checked(lambda: read_reports(answer, len(kernels)))
 
     def cancel(self) -> None:
-        """Ends the call under way, if there is one: it raises `BenchCancelled`. Any thread may, at any time."""
+        """Ends the call under way, if there is one: it raises `BenchCancelled`. Any thread may, and need not wait."""
         with self._state:
             call = self._call
             if call:
                 call.is_cancelled = True
         if call:
-            self._end_workers()
+            for worker in self._workers.values():
+                worker.kill()
 
     def close(self) -> None:
         """Kills the workers and all that they started; calls, also later ones, raise `BenchCancelled`."""
@@ -133,7 +143,8 @@ class Bencher:
             self._closed = True
             if self._call:
                 self._call.is_cancelled = True
-        self._end_workers()
+        for worker in self._workers.values():
+            worker.end()
 
     @contextmanager
     def _calling(self) -> Iterator[_Call]:
@@ -188,7 +199,8 @@ class Bencher:
         try:
             return self._workers[purpose].ask(job, self._timeout_s, on_progress)
         except WorkerFailed as failure:
-            raise BenchError(f"the worker {failure.how} while {call.doing}{failure.said}") from None
+            advice = "somebody killed it, or memory ran out" if failure.is_killed else ""
+            raise BenchError(f"the worker {failure.how} while {call.doing}{failure.said}", advice) from None
         except WorkerRefused as refusal:
             raise BenchError(str(refusal)) from None
 
@@ -220,10 +232,6 @@ class Bencher:
     def _may_start(self) -> bool:
         with self._state:
             return self._call is not None and not self._call.is_cancelled
-
-    def _end_workers(self) -> None:
-        for worker in self._workers.values():
-            worker.end()
 
 
 def _problem_of(hello: Mapping[str, Any]) -> str:

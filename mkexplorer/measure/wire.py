@@ -23,7 +23,6 @@ def bench_job(request: BenchRequest, device: Device, *, with_stock: bool) -> dic
         "arguments": None if request.arguments is None else [_argument_record(each) for each in request.arguments],
         "picked": request.picked,
         "with_stock": with_stock,
-        "memory_limit_bytes": None,
     }
 
 

@@ -18,6 +18,7 @@ from .files import read_pick_file
 from .model import Machine, Measured, PickFile
 from .writing import Occasion, enter_measurement
 
+NOT_KEPT = "what was measured is not kept"
 _LONGEST_TEXT = 1000
 
 
@@ -40,13 +41,16 @@ def store(catalog: Catalog, record: PickRecord, result: BenchResult, occasion: O
     """
     multi_kernel = catalog.find(result.multi_kernel_id)
     if reason := doubt(result):
-        raise MkexplorerError(f"{multi_kernel.id}: what was measured is not kept: {reason}")
+        raise MkexplorerError(f"{multi_kernel.id}: {NOT_KEPT}: {reason}")
     file, count = record.file, len(multi_kernel.sub_kernels)
     if file.path and isinstance(catalog.store, FolderStore):
         file = read_pick_file(catalog.store, file.path, count)
-    entry = measurement(multi_kernel, file, measured_of(result))
+    if file.obstacle:
+        advice = "Put that right, then measure again."
+        raise MkexplorerError(f"{multi_kernel.id}: {NOT_KEPT}: {file.obstacle}", advice)
+    entry = measurement(multi_kernel, file, measured_of(result), machine_of(result))
     assert isinstance(catalog.store, FolderStore)  # in anything else every file has an obstacle
-    enter_measurement(catalog.store, entry, replace(occasion, machine=machine_of(result)))
+    enter_measurement(catalog.store, entry, occasion)
     return read_pick_file(catalog.store, file.path, count)
 
 

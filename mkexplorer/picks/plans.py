@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from mkexplorer.catalog import Catalog
@@ -14,7 +14,7 @@ from mkexplorer.catalog.store import FolderStore, Store
 from .book import PickBook
 from .changes import PickChange, full_id, last_batch, one_per_file, plan_clear, plan_pin, plan_undo
 from .files import read_histories, read_pick_file
-from .model import Measured, PickFile, PickState
+from .model import Machine, Measured, PickFile, PickState
 from .rules import has_no_file
 from .writing import Occasion, apply_changes, remove_leftover
 
@@ -31,12 +31,13 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Winner:
-    """The sub-kernel that is to be pinned because of what was ``measured``."""
+    """The sub-kernel that is to be pinned because of what was ``measured`` on ``machine``."""
 
     multi_kernel: MultiKernel
     index: int
     measured: Measured
     why: str = ""
+    machine: Machine | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +60,7 @@ def winners(book: PickBook, chosen: Iterable[Winner]) -> Plan:
     for one in chosen:
         file = book.of(one.multi_kernel).file
         by_path.setdefault(file.path or one.multi_kernel.id, one)
-    return _plan(
-        lambda one: plan_pin(one.multi_kernel, book.of(one.multi_kernel).file, one.index, one.why, one.measured),
-        by_path.values(),
-    )
+    return _plan(lambda one: _pin_of(book, one), by_path.values())
 
 
 def clears(book: PickBook, multi_kernels: Iterable[MultiKernel], why: str = "") -> Plan:
@@ -108,6 +106,11 @@ def remove_leftovers(store: Store, paths: Iterable[str]) -> Iterator[tuple[str, 
             yield path, error
         else:
             yield path, None
+
+
+def _pin_of(book: PickBook, one: Winner) -> PickChange | None:
+    change = plan_pin(one.multi_kernel, book.of(one.multi_kernel).file, one.index, one.why)
+    return replace(change, measured=one.measured, machine=one.machine) if change else None
 
 
 def _plan(planner: Callable[[_One], PickChange | None], ones: Iterable[_One]) -> Plan:

@@ -177,7 +177,7 @@ def _entry(change: PickChange, occasion: Occasion) -> Entry:
         why=change.why,
         undoes=change.undoes,
         measured=change.measured,
-        machine=replace(occasion.machine, host=os.uname().nodename, user=_user()),
+        machine=replace(change.machine or occasion.machine, host=os.uname().nodename, user=_user()),
     )
 
 

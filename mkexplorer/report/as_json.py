@@ -50,6 +50,33 @@ mkexplorer.diff/1:
 Line ranges count from 0 in the whole text and exclude their end; removed and added are the lines that were compared
 (normalized: without debug positions, those of the right in the left's names).
 
+mkexplorer.bench/1:
+
+    schema, place, results [result, and title, shape, dtype, gb_per_s [number] (by sub-kernel, cold L2), loss_us,
+    verdict {word, best, rival, ratio, low, high, regret} (null: none), kept (beside the pick), why_not_kept],
+    failed [{multi_kernel, message, advice}], cancelled
+
+A result:
+
+    multi_kernel (id), when (UTC), device ('cuda' or 'interpreter': its times are none of a GPU),
+    arguments (from where they came), bytes_moved (each byte once), rounds, gpu_us, wall_us, notes [text],
+    sub_kernels [{cold and hot {median_us, q1_us, q3_us, n}, samples_us [number] (cold, by round), stock_us,
+    resources {registers, spills, shared_bytes}, configuration {name: number}, agrees, problem}],
+    environment {gpu, driver, torch, triton, sm_clock_mhz, throttled [text], copy_gb_per_s,
+    contended (how somebody else was seen on the GPU; empty: nobody)}
+
+mkexplorer.audit/1:
+
+    schema, place, limit (a share), counts {picks, slower, above (the limit), wrong (computing something else), unsure,
+    unjudged}, loss_us, regret (all picks together; null: none is judged), failed and cancelled as above,
+    picks [multi-kernel, and call_loss_us, winner (index), above, wrong, result (null: not measured now)],
+    applied (a mkexplorer.changes/1 document; null: nothing was to be applied)
+
+mkexplorer.resources/1, of show --resources:
+
+    schema, place, multi_kernel (id), target, sub_kernels [{index, name, kind, resources {registers, spills,
+    shared_bytes}, occupancy (0 to 1), configuration {name: number}, problem}]
+
 mkexplorer.export/1:
 
     schema, path, bytes, multi_kernels

@@ -11,6 +11,7 @@ from mkexplorer.measure.model import BenchResult, Device, SubKernelResult
 from mkexplorer.measure.verdict import Judgement, judge, regret
 from mkexplorer.picks import measurements
 from mkexplorer.picks.book import PickRecord
+from mkexplorer.picks.changes import full_id
 from mkexplorer.picks.model import Machine, Measured
 
 
@@ -73,7 +74,7 @@ def newest(
     session = of_result(result, picked) if result is not None and len(result.sub_kernels) == count else None
     if session is not None and any(session.timings):
         return session
-    earlier = _of_history(record, count) or _of_place(evidence, count)
+    earlier = _of_history(record, multi_kernel) or _of_place(evidence, count)
     if earlier is None:
         return session
     return seen_from(_with_agreement(earlier, session) if session is not None else earlier, picked)
@@ -92,11 +93,14 @@ def seen_from(found: Measurement, picked: int | None) -> Measurement:
     return replace(found, judgement=_judged(found, picked))
 
 
-def _of_history(record: PickRecord, count: int) -> Measurement | None:
-    for entry in reversed(record.file.history.entries):
+def _of_history(record: PickRecord, multi_kernel: MultiKernel) -> Measurement | None:
+    """Its own newest one; else that of the same kernels in another graph, or in this one as it was compiled before."""
+    entries = sorted(reversed(record.file.history.entries), key=lambda each: each.multi_kernel != full_id(multi_kernel))
+    for entry in entries:
         measured, machine = entry.measured, entry.machine
         subs = measured.sub_kernels if measured is not None else ()
-        if measured is not None and len(subs) == count and any(each.cold for each in subs):
+        is_timed = len(subs) == len(multi_kernel.sub_kernels) and any(each.cold for each in subs)
+        if measured is not None and is_timed:
             who = "@".join(part for part in (machine.user, machine.host) if part)
             return Measurement(Knowledge.HISTORY, measured, machine, when=entry.when, who=who)
     return None

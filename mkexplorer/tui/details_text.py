@@ -13,8 +13,17 @@ from textual.content import Content
 
 from mkexplorer.catalog.model import Evidence, Timing
 from mkexplorer.report.details import HISTORY, Section
-from mkexplorer.report.rows import MultiKernelRow, SubKernelRow, time_text
-from mkexplorer.tui.section_text import LEAST_WIDTH, MUTED, Line, differences, heading, label_width, section_lines
+from mkexplorer.report.rows import MultiKernelRow, time_text
+from mkexplorer.tui.section_text import (
+    LEAST_WIDTH,
+    MUTED,
+    Line,
+    differences,
+    heading,
+    label_width,
+    section_lines,
+    sub_title,
+)
 
 WIDEST_BAR = 40
 
@@ -49,10 +58,6 @@ def details_content(facts: Facts, width: int) -> Content:
     for section in arguments:
         lines += section_lines(section, width)
     return Content("\n").join(lines)
-
-
-def sub_title(row: SubKernelRow) -> str:
-    return f"{row.sub_kernel.index} {row.sub_kernel.kind.value}"
 
 
 # --- times ---------------------------------------------------------------------------------------------------

@@ -40,7 +40,7 @@ class KernelList(Vertical):
     HELP = """\
 The list of multi-kernels by graph. A row shows the operation, its largest tensor's shape and dtype, and what is known
 of the pick: ✓ fastest, ⚠ +38% (another sub-kernel is that much faster), = SAME, ? UNSURE, – no pick, ✗ invalid,
-● pinned 1. Where nothing was measured it shows the pick alone; … means that its file is being looked for.
+✗ disagrees, ● pinned 1. Where nothing was measured it shows the pick alone; … means that its file is being looked for.
 Unfold a row with → or a click on its arrow to see its sub-kernels.
 """
     BINDING_GROUP_TITLE = "List"
@@ -108,6 +108,31 @@ Unfold a row with → or a click on its arrow to see its sub-kernels.
             return None
         found = self._by_id[row.key.multi_kernel]
         return found, found.sub_kernels[row.key.sub] if row.key.sub >= 0 else None
+
+    @property
+    def current_row(self) -> rows.MultiKernelRow | None:
+        """The multi-kernel's row that `current` tells of."""
+        multi_kernel, _ = self.current
+        return self._by_id[multi_kernel.id] if multi_kernel is not None else None
+
+    @property
+    def shows_any(self) -> bool:
+        return bool(self._shown)
+
+    @property
+    def shown_rows(self) -> list[rows.MultiKernelRow]:
+        """The multi-kernels that are not filtered away, in the order in which they are shown."""
+        return [row for graph in self._shown for row in graph.rows]
+
+    @property
+    def pointed_rows(self) -> list[rows.MultiKernelRow]:
+        """The multi-kernel under the cursor; on a graph's row all of that graph that are shown."""
+        row = self.outline.cursor_row
+        if row is None or not isinstance(row.key, RowKey):
+            return []
+        if row.key.graph:
+            return [each for graph in self._shown if graph.key == row.key.graph for each in graph.rows]
+        return [self._by_id[row.key.multi_kernel]]
 
     # --- data down ------------------------------------------------------------------------------------------
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from mkexplorer.catalog import Catalog
+    from mkexplorer.measure.bencher import Bencher
     from mkexplorer.picks.interpreter import Interpreter
 
 
@@ -27,6 +28,12 @@ class Pythons:
 
         return Interpreter(self.python)
 
+    def bencher(self) -> Bencher:
+        """The same one, to measure in. Raises `MkexplorerError`."""
+        from mkexplorer.measure.bencher import Bencher
+
+        return Bencher(self.python)
+
 
 class NoPython(Pythons):
     """None is to be started: only the picks whose place is remembered are known."""
@@ -38,3 +45,10 @@ class NoPython(Pythons):
         from mkexplorer.picks.book import NotStarted
 
         return NotStarted(self.python)
+
+    def bencher(self) -> Bencher:
+        from mkexplorer.measure.errors import BenchUnusable
+
+        raise BenchUnusable(
+            "no Python is to be started, and sub-kernels run only in one", "Start mkexplorer without --no-python."
+        )

@@ -17,7 +17,9 @@ _STEPS_OF_SCALE = 2.0
 _WIDE_RELATIVE = {"torch.float32": (2e-4, 1e-4), "torch.float64": (1e-9, 1e-9)}
 _TIMES_NOISE = 4.0
 _SHARE_OF_ROUNDINGS = 1e-3
-_ONE_GO = 1 << 25
+# Elements that are compared at once; for each of them some wide numbers are needed meanwhile.
+ONE_GO = 1 << 22
+BYTES_OF_AN_ELEMENT = 32
 
 Outputs = Sequence["tuple[str, Any]"]
 
@@ -117,7 +119,7 @@ def difference(left: Any, right: Any, coarsest_step: float, noise: float = 0.0) 
     relative, absolute = _tolerances(left.dtype, coarsest_step)
     wide = _wide(left.dtype)
     scale = _scale(left, wide)
-    bad, largest = 0, 0.0
+    counts, worst = [], []
     for one, other in _pieces(left, right):
         one, other = one.to(wide), other.to(wide)
         apart = (one - other).abs()
@@ -125,8 +127,9 @@ def difference(left: Any, right: Any, coarsest_step: float, noise: float = 0.0) 
         is_near = apart.isfinite() & (apart <= allowed)
         is_bad = ~(is_near | (one == other) | (one.isnan() & other.isnan()))
         far = apart.where(is_bad, apart.new_zeros(())).nan_to_num(nan=math.inf, posinf=math.inf)
-        count, worst = _numbers(is_bad.sum(), far.max())
-        bad, largest = bad + int(count), max(largest, worst)
+        counts.append(is_bad.sum())
+        worst.append(far.max())
+    bad, largest = _total_and_largest(counts, worst)
     if not bad:
         return ""
     return f"in {bad} of {left.numel()} elements, by up to {largest:.3g} (mean magnitude {float(scale):.3g})"
@@ -135,25 +138,28 @@ def difference(left: Any, right: Any, coarsest_step: float, noise: float = 0.0) 
 def _of_integers(left: Any, right: Any) -> str:
     import torch
 
-    bad, largest = 0, 0
+    counts, worst = [], []
     for one, other in _pieces(left, right):
+        # Unsigned ones of more than 8 bits can do little themselves.
+        one, other = one.to(torch.int64), other.to(torch.int64)
         is_bad = one != other
         # Of 64 bits a difference may overflow; it only has to be told from 0 and 1.
-        apart = (one.to(torch.int64) - other.to(torch.int64)).abs()
-        count, worst = _numbers(is_bad.sum(), apart.max())
-        bad, largest = bad + int(count), max(largest, int(worst))
+        apart = (one - other).abs()
+        counts.append(is_bad.sum())
+        worst.append(apart.max())
+    bad, largest = _total_and_largest(counts, worst)
     is_rounding = left.dtype.itemsize == 1 and largest <= 1 and bad <= _SHARE_OF_ROUNDINGS * left.numel()
     if not bad or is_rounding:
         return ""
-    return f"in {bad} of {left.numel()} elements, by up to {largest}"
+    return f"in {bad} of {left.numel()} elements, by up to {largest:.0f}"
 
 
-def _numbers(*scalars: Any) -> list[float]:
-    """Of several tensors of one element each, waiting for the device once."""
+def _total_and_largest(counts: list[Any], worst: list[Any]) -> tuple[int, float]:
+    """Of tensors of one element each, waiting for the device once."""
     import torch
 
-    values: list[float] = torch.stack([scalar.to(torch.float64) for scalar in scalars]).tolist()
-    return values
+    values = torch.stack([each.to(torch.float64) for each in counts + worst]).tolist()
+    return int(sum(values[: len(counts)])), float(max(values[len(counts) :]))
 
 
 def _coarsest_step(outputs: Outputs) -> float:
@@ -197,8 +203,8 @@ def _scale(tensor: Any, wide: Any) -> Any:
 
 def _pieces(left: Any, right: Any) -> Iterator[tuple[Any, Any]]:
     """Both tensors in pieces along their first dimension, so that wide copies of large ones need little memory."""
-    if left.dim() == 0 or left.numel() <= _ONE_GO:
+    if left.dim() == 0 or left.numel() <= ONE_GO:
         yield left, right
         return
-    rows = max(1, _ONE_GO * left.shape[0] // left.numel())
+    rows = max(1, ONE_GO * left.shape[0] // left.numel())
     yield from zip(left.split(rows), right.split(rows))

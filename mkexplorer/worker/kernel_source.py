@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from functools import lru_cache
 from typing import Any, Iterable, Iterator, NamedTuple
 
 _WRITES = ("store", "atomic_add", "atomic_max", "atomic_min", "atomic_and", "atomic_or", "atomic_xor", "atomic_xchg")
@@ -31,11 +32,21 @@ class KernelSource(NamedTuple):
     bounds: dict[str, tuple[str, ...]]
 
 
+@lru_cache(maxsize=64)
 def read_source(text: str, name: str) -> KernelSource:
     """``text`` is a kernel's file, ``name`` the function in it. Raises `ValueError` if there is no such function."""
-    for node in ast.walk(ast.parse(text)):
+    return Reader(function_in(text, name)).found()
+
+
+def function_in(text: str, name: str) -> ast.FunctionDef:
+    """Raises `ValueError` if there is no such function, or no Python in the text."""
+    try:
+        statements = ast.parse(text).body
+    except SyntaxError as error:
+        raise ValueError(f"its file is no Python: {error}") from None
+    for node in statements:
         if isinstance(node, ast.FunctionDef) and node.name == name:
-            return _Reader(node).found()
+            return node
     raise ValueError(f"its file defines no {name}")
 
 
@@ -67,23 +78,23 @@ def _evaluate(node: ast.AST, numbers: dict[str, int]) -> int:
     raise KeyError
 
 
-class _Reader:
+class Reader:
     """Goes once through a function, then follows values from loads to addresses.
 
-    ``_values`` maps a variable to all that was assigned to it; loops and branches make no difference.
+    ``values`` maps a variable to all that was assigned to it; loops and branches make no difference.
     """
 
     def __init__(self, function: ast.FunctionDef) -> None:
         # Block sizes are annotated as constants; a launcher has them already.
-        self._parameters = tuple(argument.arg for argument in function.args.args if argument.annotation is None)
+        self.parameters = tuple(argument.arg for argument in function.args.args if argument.annotation is None)
         every = [argument.arg for argument in function.args.args]
-        types = _in_decorator(function, "signature") or {}
+        types = in_decorator(function, "signature") or {}
         # Torch 2.5 and before number the parameters.
-        self._types = {every[name] if isinstance(name, int) else name: str(types[name]) for name in types}
-        self._mutated = frozenset(_in_decorator(function, "mutated_arg_names") or ())
-        self._values: dict[str, list[ast.expr]] = {}
-        self._loads: list[ast.Call] = []
-        self._stores: list[ast.Call] = []
+        self.types = {every[name] if isinstance(name, int) else name: str(types[name]) for name in types}
+        self._mutated = frozenset(in_decorator(function, "mutated_arg_names") or ())
+        self.values: dict[str, list[ast.expr]] = {}
+        self.loads: list[ast.Call] = []
+        self.stores: list[ast.Call] = []
         self._asserts: list[ast.expr] = []
         self._loops: list[ast.expr] = []
         for statement in function.body:
@@ -91,17 +102,17 @@ class _Reader:
                 self._see(node)
 
     def found(self) -> KernelSource:
-        read, written = self._pointers(self._loads), self._pointers(self._stores)
+        read, written = self.pointers(self.loads), self.pointers(self.stores)
         accesses: dict[str, set[str]] = {}
-        for call in self._loads + self._stores:
-            for pointer in self._pointers([call]):
+        for call in self.loads + self.stores:
+            for pointer in self.pointers([call]):
                 accesses.setdefault(pointer, set()).add(ast.dump(call.args[0]))
         counts = {name: len(addresses) for name, addresses in accesses.items()}
-        atomic = self._pointers(call for call in self._stores if _function(call) != "store")
+        atomic = self.pointers(call for call in self.stores if function_name(call) != "store")
         bounds = self._bounds()
         return KernelSource(
-            self._parameters,
-            self._types,
+            self.parameters,
+            self.types,
             self._mutated,
             frozenset(read | atomic),
             frozenset(written),
@@ -111,28 +122,28 @@ class _Reader:
 
     def _see(self, node: ast.AST) -> None:
         if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
-            self._values.setdefault(node.targets[0].id, []).append(node.value)
+            self.values.setdefault(node.targets[0].id, []).append(node.value)
         elif isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Tuple):
             for target in node.targets[0].elts:
                 if isinstance(target, ast.Name):
-                    self._values.setdefault(target.id, []).append(node.value)
+                    self.values.setdefault(target.id, []).append(node.value)
         elif isinstance(node, (ast.AnnAssign, ast.AugAssign)) and isinstance(node.target, ast.Name) and node.value:
-            self._values.setdefault(node.target.id, []).append(node.value)
+            self.values.setdefault(node.target.id, []).append(node.value)
         elif isinstance(node, ast.For):
             self._loops.append(node.iter)
         elif isinstance(node, ast.Call) and node.args:
-            function = _function(node)
+            function = function_name(node)
             if function == "load":
-                self._loads.append(node)
+                self.loads.append(node)
             elif function in _WRITES:
-                self._stores.append(node)
+                self.stores.append(node)
             elif function == "device_assert":
                 self._asserts.append(node.args[0])
 
-    def _pointers(self, calls: Iterable[ast.Call]) -> set[str]:
+    def pointers(self, calls: Iterable[ast.Call]) -> set[str]:
         """The arguments at whose addresses ``calls`` read or write."""
         names = self._reached(call.args[0] for call in calls)
-        return {name for name in names if self._types.get(name, "").startswith("*")}
+        return {name for name in names if self.types.get(name, "").startswith("*")}
 
     def _reached(self, expressions: Iterable[ast.expr]) -> set[str]:
         """All names that ``expressions`` are made of; a load hides what its address is made of."""
@@ -142,18 +153,18 @@ class _Reader:
             for node in _parts(waiting.pop()):
                 if isinstance(node, ast.Name) and node.id not in names:
                     names.add(node.id)
-                    waiting += self._values.get(node.id, [])
+                    waiting += self.values.get(node.id, [])
         return names
 
     def _loaded(self, expressions: Iterable[ast.expr]) -> set[str]:
         """The arguments whose elements the values of ``expressions`` depend on."""
         names = self._reached(expressions)
-        sources = list(expressions) + [value for name in names for value in self._values.get(name, [])]
+        sources = list(expressions) + [value for name in names for value in self.values.get(name, [])]
         calls = [node for source in sources for node in _parts(source) if _is_load(node)]
-        return self._pointers(call for call in calls if isinstance(call, ast.Call))
+        return self.pointers(call for call in calls if isinstance(call, ast.Call))
 
     def _bounds(self) -> dict[str, tuple[str, ...]]:
-        addresses = [call.args[0] for call in self._loads + self._stores]
+        addresses = [call.args[0] for call in self.loads + self.stores]
         bounds: dict[str, tuple[str, ...]] = {name: () for name in self._loaded(addresses + self._loops)}
         unsure: set[str] = set()
         for condition in self._asserts:
@@ -172,34 +183,36 @@ class _Reader:
         if isinstance(node, ast.Name):
             if node.id in seen:
                 return True
-            values = self._values.get(node.id, [])
+            values = self.values.get(node.id, [])
             return bool(values) and all(self._is_plain(value, seen | {node.id}) for value in values)
         if isinstance(node, ast.Call):
-            if _function(node) == "where" and len(node.args) == 3:
+            if function_name(node) == "where" and len(node.args) == 3:
                 return all(self._is_plain(each, seen) or self._is_wrapped(each, seen) for each in node.args[1:])
-            if _function(node) == "full":
+            if function_name(node) == "full":
                 return True
-            if _function(node) in _KEEPS_VALUES:
-                kept = node.func.value if isinstance(node.func, ast.Attribute) and _is_method(node) else node.args[0]
+            if function_name(node) in _KEEPS_VALUES:
+                kept = node.func.value if isinstance(node.func, ast.Attribute) and is_method(node) else node.args[0]
                 return self._is_plain(kept, seen)
         return False
 
     def _is_wrapped(self, node: ast.expr, seen: set[str]) -> bool:
         """``tmp1 + 8192``, which is chosen for negative values only."""
         if isinstance(node, ast.Name) and node.id not in seen:
-            values = self._values.get(node.id, [])
+            values = self.values.get(node.id, [])
             return bool(values) and all(self._is_wrapped(value, seen | {node.id}) for value in values)
         is_sum = isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add)
         return is_sum and isinstance(node, ast.BinOp) and self._is_plain(node.left, seen)
 
 
-def _in_decorator(function: ast.FunctionDef, key: str) -> Any:
-    """What stands behind ``key`` in one of the dictionaries that the decorator is called with; None if it is nowhere.
+def in_decorator(function: ast.FunctionDef, key: str) -> Any:
+    """What the decorator says of ``key``, as a keyword or inside one of its dictionaries; None if it is nowhere.
 
     Raises `ValueError` where that is no literal.
     """
     for decorator in function.decorator_list:
         for node in ast.walk(decorator):
+            if isinstance(node, ast.keyword) and node.arg == key:
+                return ast.literal_eval(node.value)
             if isinstance(node, ast.Dict):
                 for found, value in zip(node.keys, node.values):
                     if isinstance(found, ast.Constant) and found.value == key:
@@ -207,21 +220,21 @@ def _in_decorator(function: ast.FunctionDef, key: str) -> Any:
     return None
 
 
-def _function(node: ast.Call) -> str:
+def function_name(node: ast.Call) -> str:
     """``tl.load`` and ``tmp.load`` are both 'load'."""
     if isinstance(node.func, ast.Attribute):
         return node.func.attr
     return node.func.id if isinstance(node.func, ast.Name) else ""
 
 
-def _is_method(node: ast.Call) -> bool:
+def is_method(node: ast.Call) -> bool:
     """``tmp0.to(…)``, which has no module before its point."""
     owner = node.func.value if isinstance(node.func, ast.Attribute) else None
     return not (isinstance(owner, ast.Name) and owner.id in _MODULES)
 
 
 def _is_load(node: ast.AST) -> bool:
-    return isinstance(node, ast.Call) and _function(node) == "load" and bool(node.args)
+    return isinstance(node, ast.Call) and function_name(node) == "load" and bool(node.args)
 
 
 def _parts(node: ast.AST) -> Iterator[ast.AST]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import json
 import re
 import shutil
 import tempfile
@@ -11,10 +10,9 @@ from types import ModuleType
 from typing import Any, NamedTuple
 
 from . import loading, occupancy, stand_ins
+from .configured import Configured, load, told
 from .cubin import usage
-from .pick_parts import _AutotuneNames
 
-_OPTIONS = ("num_warps", "num_stages")
 _BYTES_PER_SPILL = 4  # as triton counts them
 _AMD_COUNTS = {name: re.compile(rf"^\s*\.{name}:\s*(\d+)", re.MULTILINE) for name in ("vgpr_count", "vgpr_spill_count")}
 
@@ -51,41 +49,32 @@ def _parse(target: str) -> Target:
 
 def _resources(sub_kernel: dict[str, Any], gpu: Target) -> dict[str, Any]:
     """One that cannot be loaded or compiled does not stop the others."""
-    answer = {"configuration": {}, "registers": None, "spills": None, "shared_bytes": None, "occupancy": None}
+    answer: dict[str, Any] = {
+        "configuration": {},
+        "registers": None,
+        "spills": None,
+        "shared_bytes": None,
+        "occupancy": None,
+    }
     folder = tempfile.mkdtemp()
     modules: list[ModuleType] = []
     try:
-        with _AutotuneNames() as names:
-            modules.append(loading.load(folder, sub_kernel["key"], sub_kernel["text"]))
-        kernel = loading.kernel_of(modules[0], sub_kernel["name"])
-        configuration = _configuration(kernel, sub_kernel, names.found)
-        answer["configuration"] = configuration
-        return {**answer, **_measured(_compiled(kernel, configuration, gpu), configuration, gpu)}
+        configured = load(folder, sub_kernel, modules)
+        answer["configuration"] = configured.configuration
+        return {**answer, **_measured(_compiled(configured, gpu), configured.configuration["num_warps"], gpu)}
     except Exception as error:
-        return {**answer, "problem": f"{type(error).__name__}: {error}"[:500]}
+        return {**answer, "problem": told(error)}
     finally:
         loading.forget(modules)
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _configuration(kernel: Any, sub_kernel: dict[str, Any], best_config: str | None) -> dict[str, Any]:
-    """The one asked for, else the winner that was recorded, else the first that Inductor would try."""
-    first = kernel.configs[0]
-    names = [*first.kwargs, *_OPTIONS]
-    wanted = sub_kernel["configuration"]
-    if wanted is None:
-        best = sub_kernel["best_configs"].get(best_config or f"{sub_kernel['key']}.best_config")
-        wanted = json.loads(best) if best else {}
-    own = {**first.kwargs, **{name: getattr(first, name) for name in _OPTIONS}}
-    return {name: wanted.get(name, own[name]) for name in names}
-
-
-def _compiled(kernel: Any, configuration: dict[str, Any], gpu: Target) -> Any:
+def _compiled(configured: Configured, gpu: Target) -> Any:
     """Compiled the way in which torch itself calls triton, but for ``gpu`` instead of the device in its source."""
     import triton
 
-    options = {name: configuration[name] for name in _OPTIONS}
-    config = triton.Config({name: size for name, size in configuration.items() if name not in options}, **options)
+    kernel = configured.kernel
+    config = triton.Config(configured.blocks, **configured.options)
     kernel.device_props = _described(kernel.device_props, gpu)
     compiled: list[Any] = []
 
@@ -114,7 +103,7 @@ def _described(device: Any, gpu: Target) -> Any:
     return device._replace(**{name: value for name, value in known.items() if name in device._fields})
 
 
-def _measured(kernel: Any, configuration: dict[str, Any], gpu: Target) -> dict[str, Any]:
+def _measured(kernel: Any, warps: int, gpu: Target) -> dict[str, Any]:
     shared = kernel.metadata.shared
     if gpu.kind == "hip":
         found = {name: pattern.search(kernel.asm["amdgcn"]) for name, pattern in _AMD_COUNTS.items()}
@@ -122,18 +111,10 @@ def _measured(kernel: Any, configuration: dict[str, Any], gpu: Target) -> dict[s
         return {"registers": registers, "spills": spills, "shared_bytes": shared, "problem": ""}
     taken = usage(kernel.asm["cubin"])
     limits = occupancy.limits_of(gpu.kind, gpu.architecture)
-    full = limits and occupancy.occupancy(limits, configuration["num_warps"], taken.registers, shared)
     return {
         "registers": taken.registers,
         "spills": taken.local_bytes // _BYTES_PER_SPILL,
         "shared_bytes": shared,
-        "occupancy": full,
-        "problem": _too_much(limits, shared) if full == 0.0 else "",
+        "occupancy": limits and occupancy.occupancy(limits, warps, taken.registers, shared),
+        "problem": "",
     }
-
-
-def _too_much(limits: occupancy.Limits, shared: int) -> str:
-    most = occupancy.most_shared(limits)
-    if shared > most:
-        return f"a block asks for {shared} bytes of shared memory and can have {most}"
-    return "not even one block fits on a multiprocessor"

@@ -13,10 +13,11 @@ from .kernel_source import KernelSource, value_of
 # What a tensor is to its kernels. SCRATCH is a workspace or a row of semaphores, zeroed before every launch.
 INPUT, OUTPUT, IN_OUT, SCRATCH = "input", "output", "in-out", "scratch"
 
-_SCRATCH_NAMES = ("ws_ptr", "sem_ptr", "workspace", "semaphores")
+SCRATCH_NAMES = ("ws_ptr", "sem_ptr", "workspace", "semaphores")
 # Inductor expects this alignment of every buffer, and of an offset in it where the kernel's signature says so.
 _ALIGNMENT = 16
-_SMALL_INTEGERS = 100
+# Integers that are no indices are less than this.
+SMALL_INTEGERS = 100
 _SHARE_OF_TRUE = 0.75
 _LEAST_POSITIVE = 0.1
 
@@ -84,7 +85,7 @@ def _names(index: int, source: KernelSource, takes: Sequence[int]) -> list[str]:
 
 
 def _role(name: str, named: list[tuple[KernelSource, str]]) -> str:
-    if name.startswith(_SCRATCH_NAMES):
+    if name.startswith(SCRATCH_NAMES):
         return SCRATCH
     if any(own in source.mutated and own in source.read for source, own in named):
         return IN_OUT
@@ -186,7 +187,7 @@ def _values(spec: TensorSpec, count: int, device: Any, generator: Any, positive:
         return values.to(dtype)
     if dtype is torch.bool:
         return torch.rand(count, device=device, generator=generator) < _SHARE_OF_TRUE
-    limit = _SMALL_INTEGERS if spec.below is None else spec.below
+    limit = SMALL_INTEGERS if spec.below is None else spec.below
     # Torch makes no random numbers of the larger unsigned types.
     of = dtype if dtype in (torch.uint8, torch.int8, torch.int16, torch.int32) else torch.int64
     limit = min(limit, torch.iinfo(of).max)

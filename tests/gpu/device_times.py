@@ -1,0 +1,92 @@
+"""Device times by torch's profiler alone, beside what mkexplorer measures in the same process on the same buffers.
+
+Where buffers lie in a GPU's memory alone makes some kernels 20% slower, so another process would be another case.
+``python device_times.py JOBS TIMES`` with PYTHONPATH of a checkout. JOBS is a JSON list of jobs for a worker; TIMES is
+written: for each job ``{"result": the worker's, "cold": medians in us, "hot": …}``, or a text that says what failed.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import torch
+from torch.profiler import ProfilerActivity, profile
+
+from mkexplorer.race.racing import Contestant, Outcome
+from mkexplorer.worker import argument_sources
+from mkexplorer.worker.bench import Bench
+from mkexplorer.worker.buffers import Buffers
+from mkexplorer.worker.gpu import the_gpu
+
+ROUNDS = 40
+_PREFIXES = ("triton_red_", "triton_per_")
+
+
+class BesideTheProfiler(Bench):
+    """Times the sub-kernels that raced once more, by the profiler."""
+
+    cold_us: list[float]
+    hot_us: list[float]
+
+    def _race(self, raced: list[int], made: Buffers) -> Outcome:
+        contestants = [self._contestant(index, made) for index in raced]
+        self.cold_us, self.hot_us = device_times(contestants)
+        return super()._race(raced, made)
+
+
+def device_times(contestants: list[Contestant]) -> tuple[list[float], list[float]]:
+    """Medians: cold ones taken in turns, hot ones in a row."""
+    cache = torch.empty(torch.cuda.get_device_properties(0).L2_cache_size // 4, dtype=torch.int32, device="cuda")
+
+    def run(contestant: Contestant, before: Callable[[], object]) -> None:
+        if contestant.restore is not None:
+            contestant.restore()
+        before()
+        contestant.launch()
+
+    def nothing() -> None:
+        pass
+
+    for contestant in contestants:
+        run(contestant, cache.zero_)
+    with profile(activities=[ProfilerActivity.CUDA], acc_events=True) as profiler:
+        for _ in range(ROUNDS):
+            for contestant in contestants:
+                run(contestant, cache.zero_)
+        for contestant in contestants:
+            for _ in range(ROUNDS):
+                run(contestant, nothing)
+        torch.cuda.synchronize()
+    events = sorted(profiler.profiler.kineto_results.events(), key=lambda event: event.start_ns())
+    times_us = [event.duration_ns() / 1e3 for event in events if event.name().startswith(_PREFIXES)]
+    count = len(contestants)
+    assert len(times_us) == 2 * count * ROUNDS, f"{len(times_us)} kernels in {2 * count * ROUNDS} launches"
+    cold, hot = times_us[: count * ROUNDS], times_us[count * ROUNDS :]
+    in_a_row = [hot[index * ROUNDS : (index + 1) * ROUNDS] for index in range(count)]
+    return [median(cold[index::count]) for index in range(count)], [median(times) for times in in_a_row]
+
+
+def measured(job: dict[str, Any]) -> dict[str, Any]:
+    arguments = argument_sources.resolve(job["arguments"], job["sub_kernels"])
+    bench = BesideTheProfiler(the_gpu(), job["sub_kernels"], arguments, job["picked"], lambda progress: None)
+    result = bench.run(job["with_stock"], None)
+    return {"result": result, "cold": bench.cold_us, "hot": bench.hot_us}
+
+
+def main(jobs: str, times: str) -> None:
+    answers: list[object] = []
+    for job in json.loads(Path(jobs).read_text()):
+        try:
+            answers.append(measured(job))
+        except Exception as error:
+            answers.append(f"{type(error).__name__}: {error}")
+    Path(times).write_text(json.dumps(answers))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
