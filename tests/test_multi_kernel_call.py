@@ -298,10 +298,10 @@ def test_a_forced_index_is_checked(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 
 def test_the_debug_log_tells_the_choice(tmp_path: Path, times: Stopwatch, messages: pytest.LogCaptureFixture) -> None:
-    two(tmp_path).run(1, 2)
+    two(tmp_path, label="softmax", sizes="columns 4096").run(1, 2)
     assert (
-        "pick 1th sub-kernel in ['looped', 'persistent']. Size hints {}. Reduction hint . Timings [us] [31.0, 22.0]"
-        in messages.text
+        "softmax: pick 1th sub-kernel in ['looped', 'persistent']. Size hints columns 4096. Reduction hint . "
+        "Timings [31.0, 22.0] us" in messages.text
     )
 
 
