@@ -27,18 +27,22 @@ import json, os, signal, subprocess, sys, time
 def answer(**content):
     print(json.dumps({{"id": request["id"], **content}}), flush=True)
 
+hello = {hello}
 {start}
 for line in sys.stdin:
     request = json.loads(line)
     if request["job"] == "hello":
-        answer(result={hello})
+        answer(result=hello)
     else:
 {job}
 """
 
 
 def fake_python(path: Path, *, start: str = "", hello: Mapping[str, object] | None = None, job: str = "pass") -> str:
-    """``start`` runs first, ``job`` for every request but hello; both are Python, and ``answer`` is at hand."""
+    """``start`` runs first and may change ``hello``, ``job`` runs for every request but hello.
+
+    Both are Python, and ``answer`` is at hand.
+    """
     greeting = json.dumps({**HELLO, **(hello or {})})
     indented = "\n".join(f"        {line}" for line in job.splitlines())
     hello_text = f"json.loads({greeting!r})"

@@ -7,12 +7,14 @@ import re
 import subprocess
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from mkexplorer.client.worker_process import WorkerProcess
+from mkexplorer.measure.model import SubKernelResult
 from mkexplorer.picks.changes import plan_pin
 from mkexplorer.picks.files import read_pick_file
 from mkexplorer.picks.model import Measured, Who
@@ -93,10 +95,10 @@ class TestSeeing:
         catalog = cache.catalog
         multi_kernel = catalog.multi_kernels[0]
         file = read_pick_file(catalog.store, str(cache.pick_file(0).relative_to(cache.root)), 2)
-        measured = Measured((timing(30.0), timing(20.0)), None)
-        change = plan_pin(multi_kernel, file, 1, measured=measured)
+        measured = Measured((SubKernelResult(timing(30.0), None), SubKernelResult(timing(20.0), None)))
+        change = plan_pin(multi_kernel, file, 1)
         assert change is not None
-        apply_change(catalog.store, change, Occasion(Who.TOOL))
+        apply_change(catalog.store, replace(change, measured=measured), Occasion(Who.TOOL))
         assert run("list", "--json").json["multi_kernels"][0]["verdict"]["regret"] == 0
         cache.write_pick(0, b"0")
         assert run("list", "--json").json["multi_kernels"][0]["verdict"]["regret"] == pytest.approx(0.5)

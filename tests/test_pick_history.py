@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mkexplorer.catalog.model import Timing
-from mkexplorer.measure.verdict import Verdict
+from mkexplorer.catalog.model import Resources, Timing
+from mkexplorer.measure.model import ArgumentSource, SubKernelResult
+from mkexplorer.measure.verdict import Judgement, Verdict
 from mkexplorer.picks.evidence import change_line, outcome_line, read_history
 from mkexplorer.picks.model import Action, Entry, Held, Machine, Measured, PickState, Who
 from tests import builders
@@ -32,7 +33,26 @@ ENTRY = Entry(
 FULL = replace(
     ENTRY,
     why="38% faster\n\x1b[31m\N{SNOWMAN}",
-    measured=Measured((builders.timing(22.6), None), Verdict.FASTER, 1, 1.38, 1.35, 1.41),
+    measured=Measured(
+        (
+            SubKernelResult(builders.timing(31.2), builders.timing(29.0), stock_us=40.0, agrees=True),
+            SubKernelResult(
+                builders.timing(22.6),
+                None,
+                resources=Resources(32, 0, None),
+                configuration=(("XBLOCK", 1), ("num_warps", 8)),
+                agrees=False,
+                problem="differs by 0.1\x1b[31m",
+            ),
+        ),
+        Judgement(Verdict.FASTER, 1, 0, 1.38, 1.35, 1.41, 0.38),
+        ArgumentSource.CALL,
+        bytes_moved=134_217_728,
+        copy_gb_per_s=2780.5,
+        sm_clock_mhz=1980.0,
+        throttled=("power cap",),
+        notes=("s0 = 4096",),
+    ),
     machine=Machine("NVIDIA H100", "580.1", "2.11.0+cu130", "3.6.0", "node7", "bob"),
 )
 
@@ -64,10 +84,18 @@ class TestLines:
         assert read_history(change_line(entry), b"1").entries[0].before.content == content
 
     def test_an_interval_without_an_end_is_no_number_in_json(self) -> None:
-        measured = Measured((Timing(2.0, 1.0, 3.0, 5),), Verdict.UNSURE, 0, 1.1, 0.0, math.inf)
+        subs = (SubKernelResult(Timing(2.0, 1.0, 3.0, 5), None), SubKernelResult(Timing(2.1, 1.0, 3.0, 5), None))
+        measured = Measured(subs, Judgement(Verdict.UNSURE, 0, 1, 1.1, 0.0, math.inf, None))
         line = change_line(replace(ENTRY, measured=measured))
         json.loads(line, parse_constant=pytest.fail)
-        assert read_history(line, b"1").entries[0].measured == replace(measured, high=None)
+        assert read_history(line, b"1").entries[0].measured == measured
+
+    def test_a_line_from_before_measuring_has_its_times(self) -> None:
+        line = json.loads(change_line(ENTRY))
+        times = [{"median_us": 2.0, "q1_us": 1.0, "q3_us": 3.0, "n": 5}, None]
+        line["measured"] = {"timings": times, "verdict": "FASTER", "best": 1, "ratio": 1.4, "low": 1.3, "high": 1.5}
+        measured = Measured((SubKernelResult(Timing(2.0, 1.0, 3.0, 5), None), SubKernelResult(None, None)))
+        assert read_history(json.dumps(line).encode() + b"\n", b"1").entries[0].measured == measured
 
 
 class TestWhetherItHappened:
@@ -127,7 +155,11 @@ class TestDamage:
             (change_line(ENTRY).replace(b"2026-01-31T", b"yesterday "), "'when' is no time"),
             (change_line(ENTRY).replace(b'"text":"0"', b'"text":"x"'), "invalid literal"),
             (change_line(ENTRY).replace(b'"text":"0"', b'"base64":"?"'), "base64"),
-            (change_line(FULL).replace(b'"median_us":22.6', b'"median_us":"fast"'), "'median_us' is no number"),
+            (change_line(FULL).replace(b'"median_us":22.6', b'"median_us":"fast"'), "'median_us' is no time"),
+            (change_line(FULL).replace(b'"ratio":1.38', b'"ratio":1' + b"0" * 400), "'ratio' is no number"),
+            (change_line(FULL).replace(b'"n":40', b'"n":1' + b"0" * 400), "'n' is too large"),
+            (change_line(FULL).replace(b'"best":1', b'"best":2'), "sub-kernels that have no times"),
+            (change_line(FULL).replace(b'"sub_kernels":[{', b'"sub_kernels":[1,{'), "'sub_kernels' is not of type dict"),
             (b"[" * 100_000 + b"\n", "recursion"),
             (b'{"a": "' + b"x" * (1 << 20) + b'"}\n', "longer than 1 MiB"),
             (change_line(ENTRY)[:-40], "breaks off"),

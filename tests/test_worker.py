@@ -17,11 +17,19 @@ import torch
 import triton
 
 import mkexplorer
+from mkexplorer.client.worker_process import WorkerProcess
 from mkexplorer.picks.interpreter import Interpreter, InterpreterError, KernelFile
 
 from .conftest import DATA, parse_file
 
 WORKER = Path(mkexplorer.__file__).with_name("worker")
+
+
+@pytest.fixture
+def process() -> Iterator[WorkerProcess]:
+    process = WorkerProcess(sys.executable)
+    yield process
+    process.end()
 
 
 @pytest.fixture(scope="module")
@@ -53,6 +61,15 @@ class TestHello:
             path = sys.modules[module].__file__ if module in sys.modules else None
             path = path or str(Path(triton.__file__).parents[1].joinpath(*module.split(".")).with_suffix(".py"))
             assert files[path] == (os.stat(path).st_size, os.stat(path).st_mtime_ns)
+
+    def test_says_whether_there_is_a_gpu_if_asked(self, process: WorkerProcess) -> None:
+        assert "cuda" not in process.ask({"job": "hello", "with_keys": False}, 120)["result"]
+        found = process.ask({"job": "hello", "with_keys": False, "with_cuda": True}, 120)["result"]["cuda"]
+        assert found is True if torch.cuda.is_available() else found is False
+
+    def test_computes_no_key_where_none_is_wanted(self, process: WorkerProcess) -> None:
+        """What stands in for a GPU's driver meanwhile would keep kernels from running on it."""
+        assert process.ask({"job": "hello", "with_keys": False}, 120)["result"]["torch_key"] is None
 
     def test_needs_neither_mkexplorer_nor_torch(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv("PYTHONPATH", raising=False)
@@ -133,12 +150,6 @@ def test_is_written_for_python_3_8(path: Path) -> None:
     assert not any(name.startswith("mkexplorer") for name in imported)
 
 
-def test_an_unknown_job_is_refused() -> None:
-    from mkexplorer.client.worker_process import WorkerProcess
-
-    process = WorkerProcess(sys.executable)
-    try:
-        answer = process.ask({"job": "dance"}, 60)
-    finally:
-        process.end()
+def test_an_unknown_job_is_refused(process: WorkerProcess) -> None:
+    answer = process.ask({"job": "dance"}, 60)
     assert json.dumps(answer["error"]["message"]) == "\"this worker knows no job 'dance'\""

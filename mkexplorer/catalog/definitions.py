@@ -39,6 +39,7 @@ _STATEMENT = 65_536
 _KERNEL_FILE = re.compile(r"c[a-z2-7]{51}\.py\Z")
 _WORD = re.compile(r"\w+")
 _SHAPE_KEY_LINE = re.compile(r"^\s*(\([^\n]*\)): (\w+),?\s*$", re.MULTILINE)
+_SLICES_LINE = re.compile(r"^\s*(\d{1,4}): \[([^\]\n]*)\],?$", re.MULTILINE)
 _SLICE = re.compile(r"slice\((\d{1,6}), (\d{1,6})(?:, None)?\)")
 
 
@@ -172,6 +173,18 @@ def find_multi_kernels(
             continue
         definitions.append(_multi_kernel_definition(text, name, kind, start, end, entries))
     return definitions, problems
+
+
+def argument_slices(definition: str) -> dict[int, tuple[tuple[int, int], ...]]:
+    """Which arguments of the call reach which sub-kernel (``arg_index``, torch 2.9+); empty where all reach all.
+
+    ``definition`` is the statement that defines the multi-kernel, with the ``arg_index`` before it.
+    """
+    written = definition.partition("multi_kernel(")[0]
+    return {
+        int(index): tuple((int(a), int(b)) for a, b in _SLICE.findall(listed))
+        for index, listed in _SLICES_LINE.findall(written)
+    }
 
 
 def between(text: str, before: str, after: str, start: int = 0) -> str:

@@ -21,21 +21,16 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import TypeVar
 
 from .bundle import MANIFEST, BundleStore
 from .errors import BundleError
-from .model import Evidence, Resources, SubKernelEvidence, Timing
+from .model import Evidence, SubKernelEvidence
+from .plain import may, need, of_kind, resources, time_us, timing
 
 _SCHEMA = "mkexplorer-bundle/"
 _VERSION = 1
-# Beyond these no number of ours can be meant, and sums and ratios of them stay finite.
-_SHORTEST_US = 1e-6
-_LONGEST_US = 1e9
-_LARGEST = 2**63 - 1
 # torch keeps a pick on the shelf of its own key.
 _PICK_PATH = re.compile(r"([a-z2-7]{2})/c\1[a-z2-7]{49}\.picked_kernel")
-_Plain = TypeVar("_Plain", str, int, dict[str, object], list[object])
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +81,7 @@ def _plain_evidence(evidence: Evidence) -> dict[str, object]:
 
 
 def _check_schema(where: str, data: dict[str, object]) -> None:
-    name, _, version = _need(data, "schema", str).rpartition("/")
+    name, _, version = need(data, "schema", str).rpartition("/")
     if f"{name}/" != _SCHEMA or not version.isdecimal():
         raise TypeError(f"'schema' is not {_SCHEMA}{_VERSION}")
     if int(version) > _VERSION:
@@ -95,81 +90,47 @@ def _check_schema(where: str, data: dict[str, object]) -> None:
 
 def _manifest(data: dict[str, object]) -> Manifest:
     evidence = {}
-    for entry in _need(data, "multi_kernels", list):
-        each = _as(entry, dict, "multi_kernels")
-        facts = _may(each, "evidence", dict)
-        evidence[_need(each, "wrapper", str), _need(each, "name", str)] = _evidence(facts) if facts else None
+    for entry in need(data, "multi_kernels", list):
+        each = of_kind(entry, dict, "multi_kernels")
+        facts = may(each, "evidence", dict)
+        evidence[need(each, "wrapper", str), need(each, "name", str)] = _evidence(facts) if facts else None
     return Manifest(
-        made_by=_need(data, "made_by", str),
-        gpu=_may(data, "gpu", str),
-        torch=_may(data, "torch", str),
-        triton=_may(data, "triton", str),
-        python=_may(data, "python", str),
+        made_by=need(data, "made_by", str),
+        gpu=may(data, "gpu", str),
+        torch=may(data, "torch", str),
+        triton=may(data, "triton", str),
+        python=may(data, "python", str),
         evidence=evidence,
     )
 
 
 def _evidence(data: dict[str, object]) -> Evidence:
-    sub_kernels = (_as(entry, dict, "sub_kernels") for entry in _need(data, "sub_kernels", list))
+    sub_kernels = (of_kind(entry, dict, "sub_kernels") for entry in need(data, "sub_kernels", list))
     return Evidence(
-        source=_need(data, "source", str),
-        gpu=_may(data, "gpu", str),
-        torch=_may(data, "torch", str),
-        triton=_may(data, "triton", str),
-        picked=_may(data, "picked", int),
+        source=need(data, "source", str),
+        gpu=may(data, "gpu", str),
+        torch=may(data, "torch", str),
+        triton=may(data, "triton", str),
+        picked=may(data, "picked", int),
         pick_path=_pick_path(data),
         sub_kernels=tuple(_sub_kernel(each) for each in sub_kernels),
     )
 
 
 def _sub_kernel(data: dict[str, object]) -> SubKernelEvidence:
-    cold, hot, resources = (_may(data, key, dict) for key in ("cold", "hot", "resources"))
-    configuration = _need(data, "configuration", dict)
+    cold, hot, taken = (may(data, key, dict) for key in ("cold", "hot", "resources"))
+    configuration = need(data, "configuration", dict)
     return SubKernelEvidence(
-        cold=_timing(cold) if cold else None,
-        hot=_timing(hot) if hot else None,
-        stock_us=None if data.get("stock_us") is None else _time(data, "stock_us"),
-        resources=_resources(resources) if resources else None,
-        configuration=tuple((key, _need(configuration, key, int)) for key in configuration),
+        cold=timing(cold) if cold else None,
+        hot=timing(hot) if hot else None,
+        stock_us=None if data.get("stock_us") is None else time_us(data["stock_us"], "stock_us"),
+        resources=resources(taken) if taken else None,
+        configuration=tuple((key, need(configuration, key, int)) for key in configuration),
     )
 
 
-def _timing(data: dict[str, object]) -> Timing:
-    samples = _need(data, "n", int)
-    if samples < 1:
-        raise TypeError("'n' is no number of samples")
-    return Timing(_time(data, "median_us"), _time(data, "q1_us"), _time(data, "q3_us"), samples)
-
-
-def _resources(data: dict[str, object]) -> Resources:
-    return Resources(_may(data, "registers", int), _may(data, "spills", int), _may(data, "shared_bytes", int))
-
-
-def _time(data: dict[str, object], key: str) -> float:
-    value = data.get(key)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not _SHORTEST_US <= value <= _LONGEST_US:
-        raise TypeError(f"{key!r} is no time")
-    return float(value)
-
-
 def _pick_path(data: dict[str, object]) -> str | None:
-    path = _may(data, "pick_path", str)
+    path = may(data, "pick_path", str)
     if path is not None and not _PICK_PATH.fullmatch(path):
         raise TypeError("'pick_path' is not where a cache keeps picks")
     return path
-
-
-def _need(data: dict[str, object], key: str, kind: type[_Plain]) -> _Plain:
-    return _as(data.get(key), kind, key)
-
-
-def _may(data: dict[str, object], key: str, kind: type[_Plain]) -> _Plain | None:
-    return None if data.get(key) is None else _as(data[key], kind, key)
-
-
-def _as(value: object, kind: type[_Plain], key: str) -> _Plain:
-    if not isinstance(value, kind) or isinstance(value, bool):
-        raise TypeError(f"{key!r} is not of type {kind.__name__}")
-    if isinstance(value, int) and abs(value) > _LARGEST:
-        raise TypeError(f"{key!r} is too large")
-    return value

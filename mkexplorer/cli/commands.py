@@ -36,10 +36,11 @@ def _list(given: Given) -> int:
         put_json(as_json.listing(book, graphs))
     elif graphs:
         look = look_of(sys.stdout, given.color)
-        summary = " · ".join(
-            part for part in (rows.counts_text(rows.count(graphs)), rows.machine_text(catalog)) if part
-        )
-        put([*as_text.table(graphs, look), "", as_text.one_line(summary)])
+        counts = rows.count(graphs)
+        said = (rows.counts_text(counts), rows.loss_text(counts.loss_us))
+        machine = as_text.one_line(rows.machine_text(catalog))
+        summary = (" · ".join(part for part in said if part), *([machine] if machine else []))
+        put([*as_text.table(graphs, look), "", *summary])
     tell(as_text.diagnostic(found, catalog.place) for found in catalog.diagnostics)
     tell(rows.unknown_picks(graphs))
     tell(as_text.environment_note(note) for note in book.environment)
@@ -61,6 +62,10 @@ def _show(given: Given) -> int:
     book = read_book(given, catalog)
     evidence = catalog.evidence(target.multi_kernel)
     row = rows.multi_kernel_row(target.multi_kernel, evidence, book.of(target.multi_kernel))
+    if given.resources:
+        from mkexplorer.cli.bench_commands import show_resources
+
+        return show_resources(given, catalog, row)
     if target.sub_kernel is None and given.stage is None:
         if given.json:
             put_json(as_json.shown(catalog, row))
@@ -166,6 +171,12 @@ def _with_picks(given: Given) -> int:
     return COMMANDS[given.command](given, open_catalog(_place(given)))
 
 
+def _measuring(given: Given) -> int:
+    from mkexplorer.cli.bench_commands import COMMANDS
+
+    return COMMANDS[given.command](given, open_catalog(_place(given)))
+
+
 def _doctor(given: Given) -> int:
     from mkexplorer.cli.doctor import examine
 
@@ -188,6 +199,8 @@ _COMMANDS: Mapping[str, Callable[[Given], int]] = {
     "list": _list,
     "show": _show,
     "diff": _diff,
+    "bench": _measuring,
+    "audit": _measuring,
     "pin": _with_picks,
     "clear": _with_picks,
     "undo": _with_picks,

@@ -13,6 +13,8 @@ COMMANDS = {
     "list": "list the multi-kernels",
     "show": "show one multi-kernel, or the source or IR of a sub-kernel",
     "diff": "compare two sub-kernels",
+    "bench": "measure which sub-kernel is faster, by how much, and how sure that is",
+    "audit": "measure every pick, and tell which are wrong and what they cost",
     "pin": "have programs use one sub-kernel of a multi-kernel, whatever they would measure",
     "clear": "remove picks, so that the next program measures anew",
     "undo": "take back the last pin, clear or apply",
@@ -25,7 +27,8 @@ COMMANDS = {
     "completion": "print the completion script of a shell",
 }
 COLOURS = ("auto", "always", "never")
-ORDERS = ("graph", "operation", "size", "time", "regret")
+ORDERS = ("graph", "operation", "size", "time", "regret", "loss")
+DEVICES = ("cuda", "interpreter")
 SHELLS = ("bash", "zsh", "fish")
 
 _TARGET_HELP = "id of a multi-kernel as `list` shows it, or its unambiguous beginning; :N adds a sub-kernel, "
@@ -64,6 +67,29 @@ def _add_python(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--no-python", action="store_true", help="start no Python: know only the picks whose place is remembered"
     )
+
+
+def _add_measuring(parser: argparse.ArgumentParser) -> None:
+    """What every command takes that measures."""
+    help_text = "the Python with your torch, in which the kernels run (default: this one)"
+    parser.add_argument("--python", metavar="PYTHON", help=help_text)
+    parser.add_argument(
+        "--trust", action="store_true", help="agree that code of a bundle, or of somebody else's cache, runs as you"
+    )
+    parser.add_argument(
+        "--size", dest="sizes", metavar="NAME=N", action="append", help="the value of a symbolic size, like s0=4096"
+    )
+    parser.add_argument("--stock", action="store_true", help="tell what torch's own benchmark reads, too")
+    parser.add_argument("--timeout", type=_seconds, metavar="S", help="seconds for each multi-kernel (default: 120)")
+    parser.add_argument("--no-store", action="store_true", help="keep nothing beside the picks")
+    parser.add_argument("-q", "--quiet", action="store_true", help="show no progress")
+
+
+def _seconds(text: str) -> float:
+    seconds = float(text)
+    if not 0 < seconds < float("inf"):
+        raise ValueError
+    return seconds
 
 
 def _add_change(parser: argparse.ArgumentParser) -> None:
@@ -107,6 +133,13 @@ def _show(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("targets", metavar="ID", nargs=1, help=help_text)
     parser.add_argument("--sub", type=int, metavar="N", help="the source of sub-kernel N")
     _add_stage(parser)
+    parser.add_argument(
+        "--resources", action="store_true", help="registers, spills, shared memory and occupancy; needs no GPU"
+    )
+    parser.add_argument(
+        "--target", metavar="ARCH", help="of this GPU, like sm_90 (default: the one that was compiled for)"
+    )
+    parser.add_argument("--trust", action="store_true", help="agree that code of a bundle runs as you, for --resources")
     _add_place(parser)
     _add_python(parser)
     _add_json(parser)
@@ -125,6 +158,35 @@ def _diff(parser: argparse.ArgumentParser) -> None:
     )
     _add_place(parser)
     _add_python(parser)
+    _add_json(parser)
+
+
+def _bench(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("targets", metavar="ID", nargs="*", help="id of a multi-kernel, or its unambiguous beginning")
+    parser.add_argument("--all", dest="which", action="store_const", const="all", help="every one of the place")
+    parser.add_argument(
+        "--device",
+        choices=DEVICES,
+        help="where they run: a GPU, or Triton's interpreter (default: a GPU if there is one)",
+    )
+    _add_measuring(parser)
+    _add_place(parser)
+    _add_json(parser)
+
+
+def _audit(parser: argparse.ArgumentParser) -> None:
+    _add_positional_place(parser)
+    _add_place(parser)
+    parser.add_argument(
+        "--fail-above",
+        metavar="SHARE",
+        help="regret from which on a pick counts as wrong, like 5%% or 0.05 (default: 5%%)",
+    )
+    parser.add_argument("--recorded", action="store_true", help="measure nothing: judge by what was measured before")
+    parser.add_argument("--apply", action="store_true", help="pin what is surely faster; `undo` takes it back")
+    parser.add_argument("-n", "--dry-run", action="store_true", help="print what --apply would pin, and pin nothing")
+    parser.add_argument("-y", "--yes", action="store_true", help="do not ask")
+    _add_measuring(parser)
     _add_json(parser)
 
 
@@ -197,6 +259,8 @@ ARGUMENTS: Mapping[str, Callable[[argparse.ArgumentParser], None]] = {
     "list": _list,
     "show": _show,
     "diff": _diff,
+    "bench": _bench,
+    "audit": _audit,
     "pin": _pin,
     "clear": _clear,
     "undo": _undo,

@@ -18,11 +18,11 @@ See what torch.compile generated, and which sub-kernel of each multi-kernel it p
 
 PLACE is an Inductor cache directory, a wrapper or output_code.py, a torch_compile_debug directory, a text of
 TORCH_LOGS=output_code or TORCH_TRACE, or a .mkx bundle. Without one it is the cache directory that torch itself
-uses for you. It is read as text; only to find the picks of a cache are its kernels loaded, in a Python of yours
-(--python, --no-python). A place that is called like a command is written ./list.
+uses for you. It is read as text; only to find the picks of a cache, and to measure, are its kernels loaded, in a
+Python of yours (--python, --no-python). A place that is called like a command is written ./list.
 """
 _EPILOG = """\
-exit codes: 0; 1 found nothing, nothing to do, or the two differ; 2 wrong usage, or something cannot be done
+exit codes: 0; 1 found nothing, nothing to do, the two differ, or a pick is wrong; 2 wrong usage, or it cannot be done
 environment: TORCHINDUCTOR_CACHE_DIR, NO_COLOR, PAGER, EDITOR, XDG_STATE_HOME, XDG_CACHE_HOME
 """
 
@@ -56,6 +56,18 @@ class Given:
     why: str = ""
     dry_run: bool = False
     yes: bool = False
+    device: str | None = None
+    trust: bool = False
+    sizes: tuple[str, ...] = ()
+    stock: bool = False
+    timeout: float = 120.0
+    no_store: bool = False
+    quiet: bool = False
+    fail_above: str = "5%"
+    recorded: bool = False
+    apply: bool = False
+    resources: bool = False
+    target: str | None = None
 
 
 def parse(arguments: Sequence[str]) -> Given:
@@ -75,7 +87,7 @@ def parse(arguments: Sequence[str]) -> Given:
         command.error("PLACE was given twice: by itself, with --place, or as --sample")
     if places:
         fields["place"] = places[0]
-    for name in ("targets", "only"):
+    for name in ("targets", "only", "sizes"):
         if name in fields:
             fields[name] = tuple(fields[name])
     for target in fields.get("targets", ()):
@@ -93,6 +105,12 @@ def _contradiction(given: Given) -> str:
         return "more than two ids: a difference has two sides"
     if given.command == "clear" and bool(given.targets) == bool(given.which):
         return "give the ids of what to clear, or one of --all, --invalid, --orphans and --leftovers"
+    if given.command == "bench" and bool(given.targets) == bool(given.which):
+        return "give the ids of what to measure, or --all"
+    if given.command == "audit" and (given.dry_run or given.yes) and not given.apply:
+        return "--dry-run and --yes are about --apply"
+    if given.target and not given.resources:
+        return "--target is about --resources"
     return ""
 
 

@@ -3,42 +3,30 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from mkexplorer.catalog import Catalog
 from mkexplorer.catalog.errors import MkexplorerError
 from mkexplorer.catalog.model import MultiKernel
 from mkexplorer.cli.books import read_book
+from mkexplorer.cli.changing import CANNOT, DONE, NOTHING, Change, declined, sentence
 from mkexplorer.cli.parser import Given
 from mkexplorer.cli.targets import find_target, sub_kernel_named
 from mkexplorer.cli.terminal import agreed, look_of, put, put_json, tell
 from mkexplorer.picks import plans
-from mkexplorer.picks.book import environment_of, machine_of
 from mkexplorer.picks.changes import full_id
 from mkexplorer.picks.content import contents_of
 from mkexplorer.picks.files import read_histories
-from mkexplorer.picks.interpreter import Interpreter
-from mkexplorer.picks.model import Action, PickFile, PickState, Who
+from mkexplorer.picks.model import PickFile, PickState
 from mkexplorer.picks.orphans import find_leftovers
-from mkexplorer.picks.plans import Outcome, Plan
-from mkexplorer.picks.travel import Matches, match_picks, read_picks, travelling_pick, write_picks
-from mkexplorer.picks.writing import Occasion
+from mkexplorer.picks.travel import match_picks, read_picks, travelling_pick, write_picks
 from mkexplorer.report import as_text, picks_json, rows, titles
 from mkexplorer.report.changes import (
-    ChangeRow,
     Namer,
-    change_rows,
-    effect,
-    heading,
     history_rows,
-    made_rows,
     shared_notes,
 )
-
-_DONE, _NOTHING, _CANNOT = 0, 1, 2
-_MOST_TOLD = 5
 
 
 def _pin(given: Given, catalog: Catalog) -> int:
@@ -51,7 +39,7 @@ def _pin(given: Given, catalog: Catalog) -> int:
     book = read_book(given, catalog)
     plan = plans.pins(book, [(multi_kernel, chosen.index)], given.why)
     tell(shared_notes(book, plan.changes))
-    return _Change(given, catalog, plan).run(f"{multi_kernel.id}: sub-kernel {chosen.index} is pinned already.")
+    return Change(given, catalog, plan).run(f"{multi_kernel.id}: sub-kernel {chosen.index} is pinned already.")
 
 
 def _clear(given: Given, catalog: Catalog) -> int:
@@ -65,14 +53,14 @@ def _clear(given: Given, catalog: Catalog) -> int:
     else:
         plan = plans.clears(book, chosen, given.why)
         tell(shared_notes(book, plan.changes))
-    return _Change(given, catalog, plan).run("There is nothing to clear.")
+    return Change(given, catalog, plan).run("There is nothing to clear.")
 
 
 def _clear_leftovers(given: Given, catalog: Catalog) -> int:
     leftovers = find_leftovers(catalog.store)
     would = f"remove what was left beside {len(leftovers)} {'pick' if len(leftovers) == 1 else 'picks'}"
     if leftovers and not (given.yes or given.dry_run) and not agreed(f"{would.capitalize()}?"):
-        return _declined()
+        return declined()
     done = [] if given.dry_run else list(plans.remove_leftovers(catalog.store, leftovers))
     if given.json:
         put_json(picks_json.removed(catalog.place.path, given.dry_run, done))
@@ -80,15 +68,15 @@ def _clear_leftovers(given: Given, catalog: Catalog) -> int:
         put([f"would {would}"])
     else:
         put(f"{as_text.one_line(path)}: what was left beside it is gone" for path, error in done if not error)
-    tell(_sentence(error) for _, error in done if error)
+    tell(sentence(error) for _, error in done if error)
     if not leftovers:
         tell(["There is nothing to clear."])
-        return _NOTHING
-    return _CANNOT if any(error for _, error in done) else _DONE
+        return NOTHING
+    return CANNOT if any(error for _, error in done) else DONE
 
 
 def _undo(given: Given, catalog: Catalog) -> int:
-    return _Change(given, catalog, plans.last_undo(catalog, given.why)).run("There is no change to undo.")
+    return Change(given, catalog, plans.last_undo(catalog, given.why)).run("There is no change to undo.")
 
 
 def _history(given: Given, catalog: Catalog) -> int:
@@ -104,7 +92,7 @@ def _history(given: Given, catalog: Catalog) -> int:
     tell(problems)
     if not entries:
         tell(["No pick was changed by mkexplorer here."])
-    return _DONE if entries else _NOTHING
+    return DONE if entries else NOTHING
 
 
 def _files_of(given: Given, catalog: Catalog, chosen: Sequence[MultiKernel]) -> list[PickFile]:
@@ -132,13 +120,13 @@ def _export(given: Given, catalog: Catalog) -> int:
             contents = contents_of(catalog, multi_kernel)
             travelling.append(travelling_pick(titles.full_title(multi_kernel), multi_kernel, contents, pick.index))
         except MkexplorerError as error:
-            problems.append(_sentence(error))
+            problems.append(sentence(error))
     tell(problems)
     if not travelling:
         tell(["There are no picks to export."])
-        return _NOTHING
+        return NOTHING
     put(write_picks(travelling).splitlines())
-    return _DONE
+    return DONE
 
 
 def _apply(given: Given, catalog: Catalog) -> int:
@@ -156,85 +144,9 @@ def _apply(given: Given, catalog: Catalog) -> int:
     why = given.why or f"from {given.file}"
     plan = plans.pins(book, [(each.multi_kernel, each.index) for each in matches.found], why)
     tell(f"{pick.title} ({pick.kind}): {reason}" for pick, reason in matches.unmatched)
-    code = _Change(given, catalog, plan, matches).run("All picks of the file are pinned already.")
-    in_force = code == _DONE or (not plan.changes and not plan.refusals)
-    return code if not in_force else _NOTHING if matches.unmatched or not picks else _DONE
-
-
-@dataclass(frozen=True)
-class _Change:
-    """A plan on its way: shown, agreed to, carried out, read back."""
-
-    given: Given
-    catalog: Catalog
-    plan: Plan
-    matches: Matches | None = None
-
-    def run(self, nothing: str) -> int:
-        """The exit code. ``nothing`` says why there is nothing to do."""
-        tell(_some(self.plan.refusals))
-        outcomes: list[Outcome] | None = None
-        if not self.given.dry_run:
-            if self._needs_consent and not self._is_agreed():
-                return _declined()
-            outcomes = list(plans.carry_out(self.catalog, self.plan.changes, self._occasion()))
-        self._report(outcomes)
-        if self.plan.refusals or any(each.error for each in outcomes or ()):
-            return _CANNOT
-        if not self.plan.changes:
-            tell([nothing])
-            return _NOTHING
-        return _DONE
-
-    @property
-    def _needs_consent(self) -> bool:
-        """What is destructive or plural is asked about."""
-        changes = self.plan.changes
-        return not self.given.yes and (len(changes) > 1 or any(each.action is Action.CLEAR for each in changes))
-
-    def _is_agreed(self) -> bool:
-        changes = self.plan.changes
-        tell(as_text.change(row, as_text.Look()) for row in self._rows())
-        tell([effect(changes)])
-        return agreed(f"{heading(changes)}?")
-
-    def _occasion(self) -> Occasion:
-        return Occasion(Who.PERSON, machine_of(Interpreter(self.given.python)))
-
-    def _rows(self) -> tuple[ChangeRow, ...]:
-        return change_rows(Namer(self.catalog), self.plan.changes)
-
-    def _report(self, outcomes: Sequence[Outcome] | None) -> None:
-        unmatched = self.matches.unmatched if self.matches else ()
-        namer = Namer(self.catalog)
-        look = look_of(sys.stdout, self.given.color)
-        if self.given.json:
-            put_json(picks_json.changed(self.catalog.place.path, namer, self.plan, outcomes, unmatched))
-        elif outcomes is None:
-            put(f"would {row.change.action.value} {as_text.change(row, look)}" for row in self._rows())
-        else:
-            done = [each for each in outcomes if each.error is None]
-            put(as_text.change(row, look) for row in made_rows(namer, done))
-        tell(_sentence(each.error) for each in outcomes or () if each.error)
-        if self.plan.changes:
-            notes = (note for note in environment_of(self.catalog) if not note.picks_count)
-            tell(as_text.environment_note(note) for note in notes)
-
-
-def _some(errors: Sequence[MkexplorerError]) -> Iterable[str]:
-    """All of them have mostly the same reason."""
-    yield from map(_sentence, errors[:_MOST_TOLD])
-    if len(errors) > _MOST_TOLD:
-        yield f"… and {len(errors) - _MOST_TOLD} more that cannot be changed"
-
-
-def _declined() -> int:
-    tell(["Nothing was changed."])
-    return _NOTHING
-
-
-def _sentence(error: MkexplorerError) -> str:
-    return f"{error.message}. {error.advice}".rstrip() if error.advice else error.message
+    code = Change(given, catalog, plan, matches).run("All picks of the file are pinned already.")
+    in_force = code == DONE or (not plan.changes and not plan.refusals)
+    return code if not in_force else NOTHING if matches.unmatched or not picks else DONE
 
 
 COMMANDS: Mapping[str, Callable[[Given, Catalog], int]] = {

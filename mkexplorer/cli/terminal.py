@@ -64,20 +64,30 @@ def tell(lines: Iterable[str]) -> None:
             print(visible(line), file=sys.stderr)
 
 
+def can_ask() -> bool:
+    """Whether somebody is there to answer."""
+    return sys.stdin.isatty() and sys.stderr.isatty()
+
+
 def agreed(question: str) -> bool:
     """Ask; raises `MkexplorerError` where there is no terminal to ask on."""
-    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+    if not can_ask():
         message = f"{question} There is no terminal to ask on, so nothing was changed"
         raise MkexplorerError(message, "Look with --dry-run, then run it with --yes.")
     print(f"{visible(question)} [y/N] ", end="", file=sys.stderr, flush=True)
     return sys.stdin.readline().strip().lower() in {"y", "yes"}
 
 
+def is_shown() -> bool:
+    """Whether standard error is a terminal that a `ProgressLine` can draw on."""
+    return sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
+
+
 class ProgressLine:
     """One line on the terminal for what takes long, that goes again; nothing where standard error is no terminal."""
 
-    def __init__(self) -> None:
-        self._is_wanted = sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
+    def __init__(self, is_wanted: bool = True) -> None:
+        self._is_wanted = is_wanted and is_shown()
         self._drawing = threading.Lock()
         self._patience = threading.Timer(PATIENCE_S, self._begin)
         self._patience.daemon = True
@@ -101,6 +111,13 @@ class ProgressLine:
             self._text = text
             if self._next is not None and time.monotonic() >= self._next:
                 self._draw()
+
+    def clear(self) -> None:
+        """Make room for a line that stays; what is shown next is drawn again."""
+        with self._drawing:
+            if self._next is not None:
+                print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+                self._next = 0.0
 
     def _begin(self) -> None:
         with self._drawing:

@@ -1,4 +1,4 @@
-"""What a worker is started with: the person's own environment, less what would disturb it, by what it is there to do."""
+"""What a worker is started with: the person's own environment, less what would disturb, by what it is there to do."""
 
 from __future__ import annotations
 

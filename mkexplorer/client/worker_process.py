@@ -12,6 +12,7 @@ import select
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 import threading
 from collections import deque
@@ -32,7 +33,7 @@ import importlib.util, runpy, types
 root = sys.argv.pop()
 package = sys.modules["mkexplorer"] = types.ModuleType("mkexplorer")
 package.__path__ = []
-for name in ("worker",):
+for name in ("race", "worker"):
     folder = root + "/" + name
     spec = importlib.util.spec_from_file_location(
         "mkexplorer." + name, folder + "/__init__.py", submodule_search_locations=[folder])
@@ -54,11 +55,21 @@ _LOOK_AGAIN_S = 0.02
 
 
 class WorkerFailed(Exception):
-    """The text goes on after the interpreter's path: 'was ended by SIGSEGV: …'. ``killed`` by SIGKILL, from outside."""
+    """The text goes on after the interpreter's path: 'was ended by SIGSEGV: …'.
 
-    def __init__(self, how: str, *, killed: bool = False) -> None:
-        super().__init__(how)
-        self.killed = killed
+    It is ``how`` it failed, and ``said``: what it wrote last. ``is_killed`` by SIGKILL, which comes from outside.
+    """
+
+    def __init__(self, how: str, said: str = "", *, is_killed: bool = False) -> None:
+        super().__init__(how + said)
+        self.how = how
+        self.said = said
+        self.is_killed = is_killed
+
+
+def python_path(python: str | None) -> str:
+    """Of a path or a name on PATH; None means the running interpreter."""
+    return os.path.abspath(shutil.which(python) or python) if python else sys.executable or "python3"
 
 
 class WorkerProcess:
@@ -122,22 +133,42 @@ class WorkerProcess:
                     self._said.clear()
                     return answer
         except (TimeoutError, Empty):
-            raise WorkerFailed(f"gave no answer within {patience_s:g} s{self._quoted()}") from None
+            raise WorkerFailed(f"gave no answer within {patience_s:g} s", self._quoted()) from None
         except BrokenPipeError:
             raise self._failure() from None
+
+    @property
+    def is_alive(self) -> bool:
+        return not self._requests.closed and self._process.returncode is None and not _is_zombie(self._process.pid)
+
+    def kill(self) -> None:
+        """As `end`, without waiting for anything: a call under way fails at once, and what is left to do is its own.
+
+        A process on a GPU may take a second to die, which is too long for a thread that has keys to answer.
+        """
+        # Who has the lock for longer than a moment is ending it already.
+        if self._ending.acquire(timeout=_LOOK_AGAIN_S):
+            try:
+                if not self._requests.closed:
+                    self._kill()
+            finally:
+                self._ending.release()
 
     def end(self) -> None:
         """Kills the worker and all that it started, and removes its folder; any thread may, and more than once."""
         with self._ending:
             if self._requests.closed:
                 return
-            # Not waited for before this: until then no other process can be given its number.
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(self._process.pid, signal.SIGKILL)
+            self._kill()
             with contextlib.suppress(subprocess.TimeoutExpired):  # it may be stuck in the kernel, on a dead drive
                 self._process.wait(_LAST_BREATH_S)
             self._requests.close()
             shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _kill(self) -> None:
+        """Only before it is waited for: until then no other process can be given its number."""
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._process.pid, signal.SIGKILL)
 
     def _write(self, data: bytes, deadline: float) -> None:
         view = memoryview(data)
@@ -187,7 +218,8 @@ class WorkerProcess:
         self.end()
         self._overhearing.join(_LAST_BREATH_S)
         how = _ending(self._process.returncode) if has_ended else "does not answer as a Python would"
-        return WorkerFailed(f"{how}{self._quoted()}", killed=self._process.returncode == -signal.SIGKILL and has_ended)
+        is_killed = has_ended and self._process.returncode == -signal.SIGKILL
+        return WorkerFailed(how, self._quoted(), is_killed=is_killed)
 
     def _has_ended(self, patience_s: float) -> bool:
         """Whether it ends by itself; its number stays its own, because it is not waited for."""

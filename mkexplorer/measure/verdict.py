@@ -78,8 +78,16 @@ def judge(timings: Sequence[Timing | None], picked: int | None) -> Judgement | N
     rival = picked if picked is not None and has_pick and picked != best else runner_up
     ratio = known[rival].median_us / known[best].median_us
     low, high = _interval(known[best], known[rival], comparisons=len(known) - 1)
-    regret = None if picked is None or not has_pick else known[picked].median_us / known[best].median_us - 1
-    return Judgement(_verdict(low, high), best, rival, ratio, low, high, regret)
+    cost = regret(timings, best, picked) if has_pick else None
+    return Judgement(_verdict(low, high), best, rival, ratio, low, high, cost)
+
+
+def regret(timings: Sequence[Timing | None], best: int, picked: int | None) -> float | None:
+    """What the pick costs against the best; None where the pick or a time is not known, never less than nothing."""
+    if picked is None or not 0 <= picked < len(timings):
+        return None
+    own, least = timings[picked], timings[best]
+    return None if own is None or least is None else max(0.0, own.median_us / least.median_us - 1)
 
 
 def _usable(timing: Timing) -> bool:

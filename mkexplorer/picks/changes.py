@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from mkexplorer.catalog.errors import MkexplorerError
 from mkexplorer.catalog.model import MultiKernel, MultiKernelKind
 
-from .model import NOTHING_HELD, Action, Entry, Held, Measured, PickFile, PickState
+from .model import NOTHING_HELD, Action, Entry, Held, Machine, Measured, PickFile, PickState
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +21,7 @@ class PickChange:
 
     It is planned for a file and a history (of ``history_size`` bytes) as they were found, and carried out only if
     both are still the same. ``multi_kernel`` is the wrapper's whole key, a slash and the name; '' for an orphan.
+    ``machine`` is the one that it was ``measured`` on; without it the change is of the machine where it is made.
     """
 
     path: str
@@ -32,11 +33,10 @@ class PickChange:
     why: str = ""
     undoes: str | None = None
     measured: Measured | None = None
+    machine: Machine | None = None
 
 
-def plan_pin(
-    multi_kernel: MultiKernel, file: PickFile, index: int, why: str = "", measured: Measured | None = None
-) -> PickChange | None:
+def plan_pin(multi_kernel: MultiKernel, file: PickFile, index: int, why: str = "") -> PickChange | None:
     """The change that pins sub-kernel ``index``; None where that is pinned already.
 
     Raises `MkexplorerError` where the file must not be changed, or there is no such sub-kernel or no pick file at all.
@@ -51,9 +51,7 @@ def plan_pin(
     if file.pick.state is PickState.PINNED and file.pick.index == index:
         return None
     after = Held(str(index).encode(), PickState.PINNED)
-    return PickChange(
-        file.path, full_id(multi_kernel), Action.PIN, file.held, after, file.history.size, why, measured=measured
-    )
+    return PickChange(file.path, full_id(multi_kernel), Action.PIN, file.held, after, file.history.size, why)
 
 
 def plan_clear(multi_kernel: MultiKernel | None, file: PickFile, why: str = "") -> PickChange | None:
@@ -66,6 +64,13 @@ def plan_clear(multi_kernel: MultiKernel | None, file: PickFile, why: str = "") 
     _check(file, multi_kernel.id if multi_kernel else file.path)
     whose = full_id(multi_kernel) if multi_kernel else ""
     return PickChange(file.path, whose, Action.CLEAR, file.held, NOTHING_HELD, file.history.size, why)
+
+
+def measurement(multi_kernel: MultiKernel, file: PickFile, measured: Measured, machine: Machine) -> PickChange:
+    """What was measured, to be entered beside the pick, which stays as it is."""
+    held, size = file.held, file.history.size
+    whose = full_id(multi_kernel)
+    return PickChange(file.path, whose, Action.MEASURE, held, held, size, measured=measured, machine=machine)
 
 
 def plan_undo(file: PickFile, why: str = "") -> PickChange | None:

@@ -4,39 +4,36 @@ JSON lines, only ever appended, under ``flock``, each with one ``write``. A line
 
 {"schema": 1, "entry": "change",        before the pick file changes
  "id": …, "batch": …, "when": "2026-01-31T12:00:00.000000Z", "who": "runtime" | "person" | "tool",
- "action": "pick" | "pin" | "clear" | "undo", "multi_kernel": "<key of the wrapper>/<name>" or "",
+ "action": "pick" | "pin" | "clear" | "undo" | "measure", "multi_kernel": "<key of the wrapper>/<name>" or "",
  "from": held, "to": held, "why": …, "undoes": id or null,
- "measured": null or {"timings": [null or {"median_us", "q1_us", "q3_us", "n"}, …],
-                      "verdict": "FASTER" | "SAME" | "UNSURE" | null, "best", "ratio", "low", "high"},
+ "measured": null or what `measured_lines` describes,
  "gpu", "driver", "torch", "triton", "host", "user", "made_by": each text or null}
 {"schema": 1, "entry": "outcome", "of": id, "happened": true | false}          after it
 
 where held is {"state": …, "text": the file's content, "base64": it where it is no UTF-8}, and the content of a file
 that is not there is neither. A change without outcome (its writer was killed) happened if the pick file, or the
-entry that follows, has what it was to write. A line that cannot be read is skipped and told, and hides nothing else.
+entry that follows, has what it was to write. A measurement changes nothing (from = to) and has no outcome. A line that
+cannot be read is skipped and told, and hides nothing else.
 """
 
 from __future__ import annotations
 
 import base64
 import json
-import math
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, replace
-from typing import TypeVar
 
 from mkexplorer import __version__
-from mkexplorer.catalog.model import Timing
-from mkexplorer.measure.verdict import Verdict
+from mkexplorer.catalog.plain import may, need
 
-from .model import Action, Entry, Held, History, Machine, Measured, PickState, Who
+from .measured_lines import measured_record, read_measured
+from .model import Action, Entry, Held, History, Machine, PickState, Who
 
 SUFFIX = ".json"
 _SCHEMA = 1
 _LONGEST_LINE = 1024 * 1024
 _WHEN = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z\Z")
-_Plain = TypeVar("_Plain", str, int, bool, dict[str, object], list[object])
 
 
 def change_line(entry: Entry) -> bytes:
@@ -54,7 +51,7 @@ def change_line(entry: Entry) -> bytes:
         "to": _held_record(entry.after),
         "why": entry.why,
         "undoes": entry.undoes,
-        "measured": _measured_record(entry.measured) if entry.measured else None,
+        "measured": measured_record(entry.measured) if entry.measured else None,
         **asdict(entry.machine),
         "made_by": f"mkexplorer {__version__}",
     }
@@ -91,7 +88,8 @@ def _resolved(changes: list[Entry], outcomes: Mapping[str, bool], content: bytes
     """Each change with whether it happened; without an outcome, what was found next in the file tells."""
     found_next = [*(change.before.content for change in changes[1:]), content]
     for change, found in zip(changes, found_next, strict=False):
-        yield replace(change, happened=outcomes.get(change.id, change.after.content == found))
+        by_itself = change.action is Action.MEASURE
+        yield replace(change, happened=by_itself or outcomes.get(change.id, change.after.content == found))
 
 
 def _read_line(line: bytes, finished: bool) -> Entry | tuple[str, bool]:
@@ -105,34 +103,34 @@ def _read_line(line: bytes, finished: bool) -> Entry | tuple[str, bool]:
         raise ValueError("is no JSON") from error
     if not isinstance(data, dict):
         raise TypeError("is no JSON object")
-    if _need(data, "schema", int) > _SCHEMA:
+    if need(data, "schema", int) > _SCHEMA:
         raise ValueError("was written by a later mkexplorer")
     match data.get("entry"):
         case "change":
             return _entry(data)
         case "outcome":
-            return _need(data, "of", str), _need(data, "happened", bool)
+            return need(data, "of", str), need(data, "happened", bool)
     raise ValueError("is neither a change nor an outcome")
 
 
 def _entry(data: dict[str, object]) -> Entry:
-    when = _need(data, "when", str)
+    when = need(data, "when", str)
     if not _WHEN.match(when):
         raise ValueError("'when' is no time")
-    measured = _may(data, "measured", dict)
+    measured = may(data, "measured", dict)
     return Entry(
-        id=_need(data, "id", str),
-        batch=_need(data, "batch", str),
+        id=need(data, "id", str),
+        batch=need(data, "batch", str),
         when=when,
-        who=Who(_need(data, "who", str)),
-        action=Action(_need(data, "action", str)),
-        multi_kernel=_need(data, "multi_kernel", str),
-        before=_held(_need(data, "from", dict)),
-        after=_held(_need(data, "to", dict)),
-        why=_may(data, "why", str) or "",
-        undoes=_may(data, "undoes", str),
-        measured=_measured(measured) if measured else None,
-        machine=Machine(**{name: _may(data, name, str) for name in Machine.__dataclass_fields__}),
+        who=Who(need(data, "who", str)),
+        action=Action(need(data, "action", str)),
+        multi_kernel=need(data, "multi_kernel", str),
+        before=_held(need(data, "from", dict)),
+        after=_held(need(data, "to", dict)),
+        why=may(data, "why", str) or "",
+        undoes=may(data, "undoes", str),
+        measured=read_measured(measured) if measured else None,
+        machine=Machine(**{name: may(data, name, str) for name in Machine.__dataclass_fields__}),
     )
 
 
@@ -147,62 +145,13 @@ def _held_record(held: Held) -> dict[str, str]:
 
 
 def _held(record: dict[str, object]) -> Held:
-    state = PickState(_need(record, "state", str))
-    text, encoded = _may(record, "text", str), _may(record, "base64", str)
+    state = PickState(need(record, "state", str))
+    text, encoded = may(record, "text", str), may(record, "base64", str)
     content = text.encode() if text is not None else None
     held = Held(base64.b64decode(encoded, validate=True) if encoded is not None else content, state)
     if state in (PickState.PICKED, PickState.PINNED) and held.index is None:
         raise ValueError("a pick without a sub-kernel")
     return held
-
-
-def _measured_record(measured: Measured) -> dict[str, object]:
-    """JSON has no infinity; an interval without an end has null there."""
-    record = asdict(measured)
-    return {key: None if isinstance(value, float) and math.isinf(value) else value for key, value in record.items()}
-
-
-def _measured(record: dict[str, object]) -> Measured:
-    verdict = _may(record, "verdict", str)
-    return Measured(
-        timings=tuple(each if each is None else _timing(each) for each in _need(record, "timings", list)),
-        verdict=Verdict(verdict) if verdict else None,
-        best=_may(record, "best", int),
-        ratio=_number(record, "ratio"),
-        low=_number(record, "low"),
-        high=_number(record, "high"),
-    )
-
-
-def _timing(value: object) -> Timing:
-    record = _as(value, dict, "timings")
-    median, q1, q3 = (_number(record, name) for name in ("median_us", "q1_us", "q3_us"))
-    if median is None or q1 is None or q3 is None:
-        raise TypeError("'timings' holds a time that is none")
-    return Timing(median, q1, q3, _need(record, "n", int))
-
-
-def _number(record: dict[str, object], key: str) -> float | None:
-    value = record.get(key)
-    if value is None:
-        return None
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise TypeError(f"{key!r} is no number")
-    return float(value)
-
-
-def _need(record: dict[str, object], key: str, kind: type[_Plain]) -> _Plain:
-    return _as(record.get(key), kind, key)
-
-
-def _may(record: dict[str, object], key: str, kind: type[_Plain]) -> _Plain | None:
-    return None if record.get(key) is None else _as(record[key], kind, key)
-
-
-def _as(value: object, kind: type[_Plain], key: str) -> _Plain:
-    if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
-        raise TypeError(f"{key!r} is not of type {kind.__name__}")
-    return value
 
 
 def _line(record: Mapping[str, object]) -> bytes:

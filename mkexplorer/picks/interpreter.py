@@ -5,9 +5,6 @@ Calls block; any thread may end them with `Interpreter.close`. Nothing is starte
 
 from __future__ import annotations
 
-import os
-import shutil
-import sys
 import threading
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -16,7 +13,7 @@ from typing import Any, Self
 from mkexplorer.catalog.errors import MkexplorerError
 from mkexplorer.catalog.kernel_files import KernelFile
 from mkexplorer.client.identity import PROTOCOL, Identity, read_identity
-from mkexplorer.client.worker_process import WorkerFailed, WorkerProcess
+from mkexplorer.client.worker_process import WorkerFailed, WorkerProcess, python_path
 
 __all__ = [
     "Identity",
@@ -77,7 +74,7 @@ class Interpreter:
 
     def __init__(self, python: str | None = None, *, start_s: float = _START_S, call_s: float = _CALL_S) -> None:
         """``python`` is a path or a name on PATH, by default the running interpreter."""
-        self.python = os.path.abspath(shutil.which(python) or python) if python else sys.executable or "python3"
+        self.python = python_path(python)
         self._start_s = start_s
         self._call_s = call_s
         self._calls = threading.Lock()

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from mkexplorer.catalog.model import Evidence, MultiKernel, Timing
-from mkexplorer.measure.verdict import Verdict
+from mkexplorer.catalog.model import Evidence, MultiKernel
+from mkexplorer.measure.model import ArgumentSource, SubKernelResult
+from mkexplorer.measure.verdict import Judgement
 
 
 class PickState(StrEnum):
@@ -28,12 +29,13 @@ class Who(StrEnum):
 
 
 class Action(StrEnum):
-    """``pick`` is what a run time does; the others are ours."""
+    """``pick`` is what a run time does; the others are ours. ``measure`` changes nothing: it is there to be read."""
 
     PICK = "pick"
     PIN = "pin"
     CLEAR = "clear"
     UNDO = "undo"
+    MEASURE = "measure"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,14 +68,21 @@ NOTHING_HELD = Held(None, PickState.NONE)
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """The times that a change rests on, by sub-kernel index, and the verdict from them."""
+    """What was measured on the machine of an entry; ``sub_kernels`` go by index and leave out the single samples.
 
-    timings: tuple[Timing | None, ...]
-    verdict: Verdict | None
-    best: int | None = None
-    ratio: float | None = None
-    low: float | None = None
-    high: float | None = None
+    ``judgement`` is the race's own, against the pick of that time; None where there was none. ``source`` tells from
+    where the arguments came, ``notes`` what else there is to know of them; ``bytes_moved`` counts what one launch
+    reads or writes, each byte once.
+    """
+
+    sub_kernels: tuple[SubKernelResult, ...]
+    judgement: Judgement | None = None
+    source: ArgumentSource | None = None
+    bytes_moved: int | None = None
+    copy_gb_per_s: float | None = None
+    sm_clock_mhz: float | None = None
+    throttled: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +99,7 @@ class Machine:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One change of a pick, as its evidence file tells it.
+    """One change of a pick, or one measurement beside it, as its evidence file tells it.
 
     ``multi_kernel`` is the wrapper's whole key, a slash and the name ('' for an orphan), which `Catalog.find` takes.
     ``batch`` is shared by all changes of one command; ``undoes`` is the ``id`` of the entry that an undo took back.
@@ -122,9 +131,14 @@ class History:
     size: int = 0
 
     @property
+    def changes(self) -> tuple[Entry, ...]:
+        """The entries without those that only tell of a measurement."""
+        return tuple(entry for entry in self.entries if entry.action is not Action.MEASURE)
+
+    @property
     def last(self) -> Entry | None:
         """The last change that happened."""
-        return next((entry for entry in reversed(self.entries) if entry.happened), None)
+        return next((entry for entry in reversed(self.changes) if entry.happened), None)
 
     @property
     def undoable(self) -> tuple[Entry, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from mkexplorer.catalog import Catalog
@@ -14,7 +14,7 @@ from mkexplorer.catalog.store import FolderStore, Store
 from .book import PickBook
 from .changes import PickChange, full_id, last_batch, one_per_file, plan_clear, plan_pin, plan_undo
 from .files import read_histories, read_pick_file
-from .model import PickFile, PickState
+from .model import Machine, Measured, PickFile, PickState
 from .rules import has_no_file
 from .writing import Occasion, apply_changes, remove_leftover
 
@@ -30,6 +30,17 @@ class Plan:
 
 
 @dataclass(frozen=True, slots=True)
+class Winner:
+    """The sub-kernel that is to be pinned because of what was ``measured`` on ``machine``."""
+
+    multi_kernel: MultiKernel
+    index: int
+    measured: Measured
+    why: str = ""
+    machine: Machine | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Outcome:
     """``now`` is the file as it was read after the change; ``error`` is what kept the change from being made."""
 
@@ -41,6 +52,15 @@ class Outcome:
 def pins(book: PickBook, chosen: Iterable[tuple[MultiKernel, int]], why: str = "") -> Plan:
     """Raises `MkexplorerError` where two that share a file are to differ."""
     return _plan(lambda one: plan_pin(one[0], book.of(one[0]).file, one[1], why), chosen)
+
+
+def winners(book: PickBook, chosen: Iterable[Winner]) -> Plan:
+    """Pins with what they rest on. Of those that share a file the first counts: they are of the same kernels."""
+    by_path: dict[str, Winner] = {}
+    for one in chosen:
+        file = book.of(one.multi_kernel).file
+        by_path.setdefault(file.path or one.multi_kernel.id, one)
+    return _plan(lambda one: _pin_of(book, one), by_path.values())
 
 
 def clears(book: PickBook, multi_kernels: Iterable[MultiKernel], why: str = "") -> Plan:
@@ -86,6 +106,11 @@ def remove_leftovers(store: Store, paths: Iterable[str]) -> Iterator[tuple[str, 
             yield path, error
         else:
             yield path, None
+
+
+def _pin_of(book: PickBook, one: Winner) -> PickChange | None:
+    change = plan_pin(one.multi_kernel, book.of(one.multi_kernel).file, one.index, one.why)
+    return replace(change, measured=one.measured, machine=one.machine) if change else None
 
 
 def _plan(planner: Callable[[_One], PickChange | None], ones: Iterable[_One]) -> Plan:

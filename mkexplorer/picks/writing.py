@@ -82,6 +82,15 @@ def apply_changes(
             yield change, None
 
 
+def enter_measurement(store: FolderStore, entry: PickChange, occasion: Occasion) -> None:
+    """Enters what was measured while the pick was ``entry.before``, and changes nothing. Raises `MkexplorerError`."""
+    shelf, name = _split(entry.path)
+    with _told(entry.path), _opened(store.root, shelf, True) as folder, _locked(folder, name) as evidence:
+        if _read(folder, name, entry.path)[0] != entry.before.content:
+            raise MkexplorerError(f"{entry.path}: changed while its measurement was being kept", "Measure again.")
+        _enter(folder, evidence, _entry(entry, occasion))
+
+
 def remove_leftover(store: FolderStore, path: str) -> None:
     """Removes what a killed writer left beside the pick file at ``path``, if it did. Raises `MkexplorerError`."""
     shelf, name = _split(path)
@@ -168,7 +177,7 @@ def _entry(change: PickChange, occasion: Occasion) -> Entry:
         why=change.why,
         undoes=change.undoes,
         measured=change.measured,
-        machine=replace(occasion.machine, host=os.uname().nodename, user=_user()),
+        machine=replace(change.machine or occasion.machine, host=os.uname().nodename, user=_user()),
     )
 
 

@@ -5,7 +5,8 @@ goes away or changes its meaning, the number rises. Times end in _us (microsecon
 
 mkexplorer.list/1:
 
-    schema, place (path), place_kind, counts {multi_kernels, sub_kernels, slower, unsure, picks {state: number}},
+    schema, place (path), place_kind, counts {multi_kernels, sub_kernels, slower, unsure, picks {state: number},
+    loss_us (what the picks cost when each graph runs once)},
     multi_kernels [multi-kernel], diagnostics [{severity, path, line, message, advice}],
     environment [{variable, value, effect, picks_count (false: programs started so go by no picks)}]
 
@@ -17,13 +18,14 @@ A multi-kernel:
     wrapper_key, written_by (the torch releases that write such a wrapper), line (of its definition),
     operations [text], source_nodes [text],
     sub_kernels [{index, name, kind, kernel_file, size_key, cold and hot (by L2) {median_us, q1_us, q3_us, n},
-    stock_us (torch's own reading, host time included), resources {registers, spills, shared_bytes}, picked, fastest}],
+    stock_us (torch's own reading, host time included), resources {registers, spills, shared_bytes}, picked, fastest,
+    agrees (false: it computes something else than it should; null: not compared)}],
     arguments (those of the first call), calls [{line, arguments}],
     pick {state ('picked', 'pinned', 'none', 'invalid' or 'unknown'), index, path (of its file, inside the place),
     reason (for this state), place_reason (how the path is known, or why not), obstacle (why mkexplorer cannot change
     it; empty if it can), who ('runtime', 'person' or 'tool'), user, when (UTC), why, changes (in its history)},
-    verdict {word, best, rival, ratio, low, high, regret},
-    machine {gpu, torch, triton, source (who recorded pick and times)}
+    verdict {word, best, rival, ratio, low, high, regret}, loss_us (what the pick costs in each run of its graph),
+    machine {gpu, driver, torch, triton, source (who recorded the times), who, when (UTC)}
 
 An argument is {name, dtype, shape, stride, offset, expression, origin (the statement that tells)} for a tensor (dtype
 as torch spells it: 'torch.bfloat16'; sizes are numbers, or text where they are symbolic) and {name, value, expression}
@@ -48,6 +50,33 @@ mkexplorer.diff/1:
 Line ranges count from 0 in the whole text and exclude their end; removed and added are the lines that were compared
 (normalized: without debug positions, those of the right in the left's names).
 
+mkexplorer.bench/1:
+
+    schema, place, results [result, and title, shape, dtype, gb_per_s [number] (by sub-kernel, cold L2), loss_us,
+    verdict {word, best, rival, ratio, low, high, regret} (null: none), kept (beside the pick), why_not_kept],
+    failed [{multi_kernel, message, advice}], cancelled
+
+A result:
+
+    multi_kernel (id), when (UTC), device ('cuda' or 'interpreter': its times are none of a GPU),
+    arguments (from where they came), bytes_moved (each byte once), rounds, gpu_us, wall_us, notes [text],
+    sub_kernels [{cold and hot {median_us, q1_us, q3_us, n}, samples_us [number] (cold, by round), stock_us,
+    resources {registers, spills, shared_bytes}, configuration {name: number}, agrees, problem}],
+    environment {gpu, driver, torch, triton, sm_clock_mhz, throttled [text], copy_gb_per_s,
+    contended (how somebody else was seen on the GPU; empty: nobody)}
+
+mkexplorer.audit/1:
+
+    schema, place, limit (a share), counts {picks, slower, above (the limit), wrong (computing something else), unsure,
+    unjudged}, loss_us, regret (all picks together; null: none is judged), failed and cancelled as above,
+    picks [multi-kernel, and call_loss_us, winner (index), above, wrong, result (null: not measured now)],
+    applied (a mkexplorer.changes/1 document; null: nothing was to be applied)
+
+mkexplorer.resources/1, of show --resources:
+
+    schema, place, multi_kernel (id), target, sub_kernels [{index, name, kind, resources {registers, spills,
+    shared_bytes}, occupancy (0 to 1), configuration {name: number}, problem}]
+
 mkexplorer.export/1:
 
     schema, path, bytes, multi_kernels
@@ -64,8 +93,8 @@ mkexplorer.history/1:
 
     schema, place, problems [text], entries [{id, batch (one command), when (UTC), who, user, host, action,
     multi_kernel (id; null for what the place has no longer), path, from held, to held, why, happened, undone,
-    undoes (id), measured {timings [{median_us, q1_us, q3_us, n}], verdict, best, ratio, low, high},
-    gpu, driver, torch, triton}]
+    undoes (id), measured {timings and hot [{median_us, q1_us, q3_us, n}], agrees [true, false or null], verdict, best,
+    rival, ratio, low, high, source (of the arguments), bytes_moved}, gpu, driver, torch, triton}]
 
 mkexplorer.doctor/1:
 
@@ -84,17 +113,17 @@ from mkexplorer.catalog.model import (
     Argument,
     CompiledConfig,
     Diagnostic,
-    Evidence,
     KernelMetadata,
     MultiKernel,
     Resources,
     SubKernel,
-    SubKernelEvidence,
     TensorArgument,
     Wrapper,
 )
+from mkexplorer.measure.model import Device, SubKernelResult
 from mkexplorer.measure.verdict import Judgement
 from mkexplorer.picks.book import PickBook
+from mkexplorer.report.measured import Knowledge, Measurement
 from mkexplorer.report.picks_json import Json, pick, timing
 from mkexplorer.report.rows import GraphRow, MultiKernelRow, SubKernelRow, count
 
@@ -114,12 +143,11 @@ def listing(book: PickBook, graphs: Sequence[GraphRow]) -> dict[str, Json]:
             "sub_kernels": counts.sub_kernels,
             "slower": counts.slower,
             "unsure": counts.unsure,
+            "loss_us": counts.loss_us,
             "picks": {state.value: number for state, number in counts.picks.items()},
         },
         "multi_kernels": [
-            multi_kernel(row, catalog.wrapper(row.multi_kernel), catalog.evidence(row.multi_kernel))
-            for graph in graphs
-            for row in graph.rows
+            multi_kernel(row, catalog.wrapper(row.multi_kernel)) for graph in graphs for row in graph.rows
         ],
         "diagnostics": [_diagnostic(diagnostic) for diagnostic in catalog.diagnostics],
         "environment": [asdict(note) for note in book.environment],
@@ -146,7 +174,7 @@ def shown(catalog: Catalog, row: MultiKernelRow, chosen: Shown | None = None) ->
     return {
         "schema": "mkexplorer.show/1",
         "place": catalog.place.path,
-        "multi_kernel": multi_kernel(row, catalog.wrapper(known), catalog.evidence(known)),
+        "multi_kernel": multi_kernel(row, catalog.wrapper(known)),
         "sub_kernel": sub.index if sub is not None else None,
         "stage": chosen.stage if chosen is not None else "source",
         "configuration": chosen.configuration if chosen is not None else None,
@@ -211,10 +239,10 @@ def exported(path: str, size: int, multi_kernels: int) -> dict[str, Json]:
     return {"schema": "mkexplorer.export/1", "path": path, "bytes": size, "multi_kernels": multi_kernels}
 
 
-def multi_kernel(row: MultiKernelRow, wrapper: Wrapper, evidence: Evidence | None) -> dict[str, Json]:
+def multi_kernel(row: MultiKernelRow, wrapper: Wrapper) -> dict[str, Json]:
     known = row.multi_kernel
-    fits = evidence is not None and len(evidence.sub_kernels) == len(row.sub_kernels)
-    measured = evidence.sub_kernels if evidence is not None and fits else (None,) * len(row.sub_kernels)
+    is_timed = row.measurement is not None and row.measurement.device is Device.CUDA
+    measured = row.measurement.sub_kernels if row.measurement and is_timed else (None,) * len(row.sub_kernels)
     return {
         "id": known.id,
         "name": known.name,
@@ -238,18 +266,21 @@ def multi_kernel(row: MultiKernelRow, wrapper: Wrapper, evidence: Evidence | Non
             for call in known.calls
         ],
         "pick": pick(row.record),
-        "verdict": _verdict(row.judgement),
-        "machine": _machine(evidence),
+        "verdict": verdict(row.judgement),
+        "loss_us": row.loss_us,
+        "machine": _machine(row.measurement),
     }
 
 
-def _machine(evidence: Evidence | None) -> dict[str, Json] | None:
-    if evidence is None:
+def _machine(found: Measurement | None) -> dict[str, Json] | None:
+    if found is None:
         return None
-    return {"gpu": evidence.gpu, "torch": evidence.torch, "triton": evidence.triton, "source": evidence.source}
+    source = found.who if found.knowledge is Knowledge.PLACE else found.knowledge.value
+    machine = {"gpu": found.machine.gpu, "driver": found.machine.driver, "torch": found.machine.torch}
+    return {**machine, "triton": found.machine.triton, "source": source, "who": found.who, "when": found.when}
 
 
-def _sub_kernel(row: SubKernelRow, measured: SubKernelEvidence | None) -> dict[str, Json]:
+def _sub_kernel(row: SubKernelRow, measured: SubKernelResult | None) -> dict[str, Json]:
     sub = row.sub_kernel
     return {
         "index": sub.index,
@@ -260,9 +291,10 @@ def _sub_kernel(row: SubKernelRow, measured: SubKernelEvidence | None) -> dict[s
         "cold": timing(row.timing),
         "hot": timing(measured.hot) if measured is not None else None,
         "stock_us": measured.stock_us if measured is not None else None,
-        "resources": _resources(measured.resources) if measured is not None else None,
+        "resources": resources(measured.resources) if measured is not None else None,
         "picked": row.picked,
         "fastest": row.fastest,
+        "agrees": measured.agrees if measured is not None else None,
     }
 
 
@@ -280,13 +312,13 @@ def _argument(argument: Argument) -> dict[str, Json]:
     return {"name": argument.name, "value": argument.value, "expression": argument.expression}
 
 
-def _resources(found: Resources | None) -> dict[str, Json] | None:
+def resources(found: Resources | None) -> dict[str, Json] | None:
     if found is None:
         return None
     return {"registers": found.registers, "spills": found.spills, "shared_bytes": found.shared_bytes}
 
 
-def _verdict(judgement: Judgement | None) -> dict[str, Json] | None:
+def verdict(judgement: Judgement | None) -> dict[str, Json] | None:
     if judgement is None:
         return None
     return {

@@ -45,7 +45,7 @@ _SIGNS = {
     Level.PROBLEM: ("✗", (Ansi.RED,)),
 }
 _BAD = (Level.PROBLEM, Level.WARNING)
-_TONES = {Tone.GOOD: Ansi.GREEN, Tone.BAD: Ansi.RED, Tone.UNSURE: Ansi.YELLOW}
+TONES = {Tone.GOOD: Ansi.GREEN, Tone.BAD: Ansi.RED, Tone.UNSURE: Ansi.YELLOW}
 # The names of syntax styles, as the highlighter of mkexplorer_widgets gives them.
 _SYNTAX = {
     "comment": Ansi.DIM,
@@ -78,7 +78,9 @@ class Look:
 
 
 @dataclass(frozen=True, slots=True)
-class _Cell:
+class Cell:
+    """One cell of a table, and its colours."""
+
     text: str
     codes: tuple[Ansi, ...] = ()
 
@@ -103,7 +105,12 @@ def table(graphs: Iterable[GraphRow], look: Look) -> Iterator[str]:
 
 def history_table(rows: Iterable[HistoryRow], look: Look) -> Iterator[str]:
     """One line for each change, in the order given."""
-    lines = _used_columns(_HISTORY_HEADINGS, [_history_cells(row) for row in rows])
+    yield from columns(_HISTORY_HEADINGS, [_history_cells(row) for row in rows], look)
+
+
+def columns(headings: Sequence[str], rows: list[list[Cell]], look: Look) -> Iterator[str]:
+    """Rows under their headings, as wide as they are; a column that is empty all the way is left out."""
+    lines = _used_columns(headings, rows)
     yield from _aligned(lines, [max(map(cell_width, column)) for column in _columns(lines)], look)
 
 
@@ -113,15 +120,15 @@ def change(row: ChangeRow, look: Look) -> str:
     return f"{look.paint(one_line(row.label), Ansi.CYAN)}: {before} → {after}"
 
 
-def _used_columns(headings: Sequence[str], rows: list[list[_Cell]]) -> list[list[_Cell]]:
+def _used_columns(headings: Sequence[str], rows: list[list[Cell]]) -> list[list[Cell]]:
     """The headings and the rows without the columns that are empty all the way; nothing where there are no rows."""
     if not rows:
         return []
     used = [any(cell.text for cell in column) for column in zip(*rows, strict=True)]
-    return [list(compress(line, used)) for line in ([_Cell(text, (Ansi.BOLD,)) for text in headings], *rows)]
+    return [list(compress(line, used)) for line in ([Cell(text, (Ansi.BOLD,)) for text in headings], *rows)]
 
 
-def _aligned(lines: Iterable[list[_Cell]], widths: Sequence[int], look: Look) -> Iterator[str]:
+def _aligned(lines: Iterable[list[Cell]], widths: Sequence[int], look: Look) -> Iterator[str]:
     for line in lines:
         cells = (
             look.paint(shortened(cell.text, width), *cell.codes) + " " * (width - cell_width(cell.text))
@@ -228,27 +235,27 @@ def _character_width(character: str) -> int:
     return 2 if unicodedata.east_asian_width(character) in "WF" else 1
 
 
-def _cells(row: MultiKernelRow, has_picks: bool) -> list[_Cell]:
-    tone = _TONES.get(row.mark.tone)
+def _cells(row: MultiKernelRow, has_picks: bool) -> list[Cell]:
+    tone = TONES.get(row.mark.tone)
     return [
-        _Cell(one_line(row.multi_kernel.id), (Ansi.CYAN,)),
-        _Cell(one_line(row.title)),
-        _Cell(one_line(row.shape)),
-        _Cell(one_line(row.dtype)),
-        _Cell(one_line(str(row.mark)), (tone,) if tone is not None else ()),
-        _Cell(pick_text(row.pick), _STATES.get(row.pick.state, ())) if has_picks else _Cell(""),
-        _Cell(one_line(", ".join(_sub_kernel(sub) for sub in row.sub_kernels))),
+        Cell(one_line(row.multi_kernel.id), (Ansi.CYAN,)),
+        Cell(one_line(row.title)),
+        Cell(one_line(row.shape)),
+        Cell(one_line(row.dtype)),
+        Cell(one_line(str(row.mark)), (tone,) if tone is not None else ()),
+        Cell(pick_text(row.pick), _STATES.get(row.pick.state, ())) if has_picks else Cell(""),
+        Cell(one_line(", ".join(_sub_kernel(sub) for sub in row.sub_kernels))),
     ]
 
 
-def _history_cells(row: HistoryRow) -> list[_Cell]:
+def _history_cells(row: HistoryRow) -> list[Cell]:
     return [
-        _Cell(row.when),
-        _Cell(one_line(row.who)),
-        _Cell(one_line(row.label), (Ansi.CYAN,)),
-        _Cell(one_line(f"{row.entry.action.value}: {row.before} → {row.after}")),
-        _Cell(row.note and f"({row.note})", (Ansi.YELLOW,)),
-        _Cell(one_line(row.entry.why), (Ansi.DIM,)),
+        Cell(row.when),
+        Cell(one_line(row.who)),
+        Cell(one_line(row.label), (Ansi.CYAN,)),
+        Cell(one_line(f"{row.entry.action.value}: {row.before} → {row.after}")),
+        Cell(row.note and f"({row.note})", (Ansi.YELLOW,)),
+        Cell(one_line(row.entry.why), (Ansi.DIM,)),
     ]
 
 
@@ -258,7 +265,7 @@ def _sub_kernel(row: SubKernelRow) -> str:
     return " ".join(part for part in parts if part)
 
 
-def _columns(lines: list[list[_Cell]]) -> Iterator[tuple[str, ...]]:
+def _columns(lines: list[list[Cell]]) -> Iterator[tuple[str, ...]]:
     return zip(*([cell.text for cell in line] for line in lines), strict=True)
 
 

@@ -127,14 +127,14 @@ def shared_notes(book: PickBook, changes: Iterable[PickChange]) -> Iterator[str]
 
 
 def history_rows(namer: Namer, files: Iterable[PickFile]) -> tuple[HistoryRow, ...]:
-    """The histories of ``files`` as one, oldest first."""
+    """The changes in the histories of ``files`` as one, oldest first; what was only measured is no change."""
     rows = [row for file in files for row in _rows_of(namer, file)]
     return tuple(sorted(rows, key=lambda row: row.entry.when))
 
 
 def _rows_of(namer: Namer, file: PickFile) -> Iterator[HistoryRow]:
     undone = {entry.undoes for entry in file.history.entries if entry.happened}
-    for entry in file.history.entries:
+    for entry in file.history.changes:
         label = namer.label(entry.multi_kernel, file.path)
         before, after = (namer.held(entry.multi_kernel, held) for held in (entry.before, entry.after))
         yield HistoryRow(file.path, entry, label, before, after, entry.id in undone)

@@ -8,20 +8,21 @@ from typing import TYPE_CHECKING
 
 from mkexplorer.catalog.model import (
     Argument,
-    Evidence,
     MultiKernel,
+    Resources,
     SubKernel,
-    SubKernelEvidence,
     TensorArgument,
     Timing,
     Wrapper,
 )
+from mkexplorer.measure.model import Device
 from mkexplorer.measure.verdict import Judgement, Verdict
 from mkexplorer.picks.environment import EnvironmentNote
 from mkexplorer.picks.model import PickState
 from mkexplorer.report import titles
 from mkexplorer.report.changes import Namer, history_rows
 from mkexplorer.report.configurations import config_text
+from mkexplorer.report.measured import Measurement
 from mkexplorer.report.rows import MultiKernelRow, SubKernelRow, pick_text, time_text
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
 
 HISTORY = "History of the pick (UTC)"
+INTERPRETER = "interpreter, not a GPU time"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +55,10 @@ def details(catalog: Catalog, row: MultiKernelRow, environment: Sequence[Environ
     """
     multi_kernel = row.multi_kernel
     wrapper = catalog.wrapper(multi_kernel)
-    evidence = catalog.evidence(multi_kernel)
     return (
         Section(titles.full_title(multi_kernel), _identity(multi_kernel, wrapper)),
-        Section("Pick", tuple(_pick(row, evidence, environment))),
-        *(_sub_kernel(catalog, row, sub, evidence) for sub in row.sub_kernels),
+        Section("Pick", tuple(_pick(row, environment))),
+        *(_sub_kernel(catalog, row, sub) for sub in row.sub_kernels),
         *_arguments(multi_kernel, wrapper),
         *_history(catalog, row),
     )
@@ -128,7 +129,7 @@ def _identity(multi_kernel: MultiKernel, wrapper: Wrapper) -> tuple[Entry, ...]:
 _CHOICE = {"multi_kernel": "timing at the first call", "size_hint_multi_kernel": "distance to the size hints"}
 
 
-def _pick(row: MultiKernelRow, evidence: Evidence | None, environment: Sequence[EnvironmentNote]) -> Iterator[Entry]:
+def _pick(row: MultiKernelRow, environment: Sequence[EnvironmentNote]) -> Iterator[Entry]:
     pick, record = row.pick, row.record
     yield Entry("state", pick_text(pick), pick.reason)
     for note in environment:
@@ -140,14 +141,27 @@ def _pick(row: MultiKernelRow, evidence: Evidence | None, environment: Sequence[
     yield Entry("verdict", verdict_text(row.judgement))
     if row.judgement is not None and row.judgement.regret is not None:
         yield Entry("regret", f"{row.judgement.regret:.1%}", "median of the picked ÷ median of the best - 1")
-    if evidence is not None:
-        machine = (("GPU", evidence.gpu), ("torch", evidence.torch), ("triton", evidence.triton))
+    if row.loss_us:
+        calls = len(row.multi_kernel.calls)
+        origin = "what the pick takes longer than the best" + (f", {calls} calls" if calls > 1 else "")
+        yield Entry("lost per run", time_text(row.loss_us), origin)
+    if row.measurement is not None:
+        found = row.measurement
+        if found.when is not None:
+            yield Entry("measured", when_and_who(found), found.knowledge.value)
+        machine = (("GPU", found.machine.gpu), ("torch", found.machine.torch), ("triton", found.machine.triton))
         yield from (Entry(label, value) for label, value in machine if value is not None)
+
+
+def when_and_who(found: Measurement) -> str:
+    """'2026-01-31 12:00 UTC, me@host'."""
+    when = f"{found.when[:16].replace('T', ' ')} UTC" if found.when else ""
+    return ", ".join(part for part in (when, found.who) if part)
 
 
 def _history(catalog: Catalog, row: MultiKernelRow) -> Iterator[Section]:
     history = row.record.file.history
-    if not history.entries and not history.problems:
+    if not history.changes and not history.problems:
         return
     entries = [
         Entry(
@@ -159,7 +173,7 @@ def _history(catalog: Catalog, row: MultiKernelRow) -> Iterator[Section]:
     yield Section(HISTORY, tuple(entries))
 
 
-def _sub_kernel(catalog: Catalog, row: MultiKernelRow, sub_row: SubKernelRow, evidence: Evidence | None) -> Section:
+def _sub_kernel(catalog: Catalog, row: MultiKernelRow, sub_row: SubKernelRow) -> Section:
     sub = sub_row.sub_kernel
     note = f" ({sub_row.note})" if sub_row.note else ""
     entries = [Entry("name", sub.name)]
@@ -167,8 +181,8 @@ def _sub_kernel(catalog: Catalog, row: MultiKernelRow, sub_row: SubKernelRow, ev
         entries.append(Entry("for sizes", sub.size_key, "key of the definition"))
     path = catalog.kernel_path(sub)
     entries.append(Entry("kernel file", path or sub.kernel_file, "" if path else "not in this place"))
-    if evidence is not None and len(evidence.sub_kernels) == len(row.sub_kernels):
-        entries.extend(_measured(evidence.sub_kernels[sub.index]))
+    if row.measurement is not None:
+        entries.extend(measured_entries(row.measurement, sub.index))
     for config in catalog.configs(sub):
         won = "configuration (won)" if config.won else "configuration"
         entries.append(Entry(won, config_text(config), config.folder if config.won is False else config.won_reason))
@@ -176,18 +190,44 @@ def _sub_kernel(catalog: Catalog, row: MultiKernelRow, sub_row: SubKernelRow, ev
     return Section(f"Sub-kernel {sub.index}: {sub.kind.value}{note}", tuple(entries))
 
 
-def _measured(measured: SubKernelEvidence) -> Iterator[Entry]:
-    if measured.cold is not None:
+def measured_entries(found: Measurement, index: int) -> Iterator[Entry]:
+    """What is known of one sub-kernel because somebody measured it."""
+    measured = found.sub_kernels[index]
+    if measured.cold is not None and found.device is Device.INTERPRETER:
+        yield Entry("time", time_text(measured.cold.median_us), INTERPRETER)
+    elif measured.cold is not None:
         yield Entry("time, cold L2", timing_text(measured.cold), "median [quartiles]")
+        if bandwidth := bandwidth_text(measured.cold, found):
+            yield Entry("bandwidth, cold L2", bandwidth, "bytes of the arguments, each read or written once")
     if measured.hot is not None:
         yield Entry("time, hot L2", timing_text(measured.hot), "median [quartiles]")
     if measured.stock_us is not None:
         yield Entry("torch's own reading", time_text(measured.stock_us), "host time included")
     if measured.resources is not None:
-        found = measured.resources
-        parts = ((found.registers, "registers"), (found.spills, "spills"), (found.shared_bytes, "bytes shared"))
-        text = ", ".join(f"{number} {word}" for number, word in parts if number is not None)
-        yield Entry("resources", text or "nothing recorded")
+        yield Entry("resources", resources_text(measured.resources) or "nothing recorded")
+    if measured.agrees is not None:
+        yield Entry("computes the same", "yes" if measured.agrees else f"✗ no: {measured.problem}".removesuffix(": "))
+    elif measured.problem:
+        yield Entry("problem", measured.problem)
+
+
+def bandwidth_text(timing: Timing, found: Measurement) -> str:
+    """'2310 GB/s, 83% of copy'; '' where nobody knows how many bytes were moved."""
+    if not found.measured.bytes_moved or timing.median_us <= 0 or found.device is not Device.CUDA:
+        return ""
+    achieved = found.measured.bytes_moved / timing.median_us / 1000
+    copy = found.measured.copy_gb_per_s
+    return f"{_gb_per_s(achieved)}, {achieved / copy:.0%} of copy" if copy and copy > 0 else _gb_per_s(achieved)
+
+
+def _gb_per_s(value: float) -> str:
+    return f"{value:.0f} GB/s" if value >= 99.5 else f"{value:.3g} GB/s"
+
+
+def resources_text(found: Resources) -> str:
+    """'32 registers, 0 spills, 1024 bytes shared'; what is not known is left out."""
+    parts = ((found.registers, "registers"), (found.spills, "spills"), (found.shared_bytes, "bytes shared"))
+    return ", ".join(f"{number} {word}" for number, word in parts if number is not None)
 
 
 def _decorated(catalog: Catalog, multi_kernel: MultiKernel, sub: SubKernel) -> Iterator[Entry]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 
@@ -31,7 +32,7 @@ def pick(record: PickRecord) -> dict[str, Json]:
         "user": entry.machine.user if entry else None,
         "when": record.when,
         "why": entry.why if entry else "",
-        "changes": len(record.file.history.entries),
+        "changes": len(record.file.history.changes),
     }
 
 
@@ -161,11 +162,17 @@ def _error(error: MkexplorerError) -> dict[str, Json]:
 def _measured(measured: Measured | None) -> dict[str, Json] | None:
     if measured is None:
         return None
+    judgement = measured.judgement
     return {
-        "timings": [timing(each) for each in measured.timings],
-        "verdict": measured.verdict.value if measured.verdict else None,
-        "best": measured.best,
-        "ratio": measured.ratio,
-        "low": measured.low,
-        "high": measured.high,
+        "timings": [timing(each.cold) for each in measured.sub_kernels],
+        "hot": [timing(each.hot) for each in measured.sub_kernels],
+        "agrees": [each.agrees for each in measured.sub_kernels],
+        "verdict": judgement.verdict.value if judgement else None,
+        "best": judgement.best if judgement else None,
+        "rival": judgement.rival if judgement else None,
+        "ratio": judgement.ratio if judgement else None,
+        "low": judgement.low if judgement else None,
+        "high": judgement.high if judgement and math.isfinite(judgement.high) else None,
+        "source": measured.source,
+        "bytes_moved": measured.bytes_moved,
     }

@@ -13,10 +13,12 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from mkexplorer.catalog.model import Evidence, Graph, MultiKernel, Origin, SubKernel, Timing, Wrapper
-from mkexplorer.measure.verdict import Judgement, Verdict, judge
+from mkexplorer.measure.model import BenchResult
+from mkexplorer.measure.verdict import Judgement, Verdict
 from mkexplorer.picks.book import PickBook, PickRecord, recorded, recorded_book
 from mkexplorer.picks.model import Pick, PickState
 from mkexplorer.report import titles
+from mkexplorer.report.measured import Measurement, newest
 
 if TYPE_CHECKING:
     from mkexplorer.catalog import Catalog
@@ -45,13 +47,17 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class SubKernelRow:
-    """``timing`` is the one with a cold L2, None where it was not measured. ``picked`` is true of a pinned one too."""
+    """``timing`` is the one with a cold L2, None where it was not measured. ``picked`` is true of a pinned one too.
+
+    One that ``disagrees`` computes something else than it should, and is never the fastest.
+    """
 
     sub_kernel: SubKernel
     timing: Timing | None
     picked: bool
     fastest: bool
     pinned: bool = False
+    disagrees: bool = False
 
     @property
     def time_us(self) -> float | None:
@@ -59,25 +65,54 @@ class SubKernelRow:
 
     @property
     def note(self) -> str:
-        """'● picked' or '● pinned', 'fastest', both or nothing."""
+        """'● picked' or '● pinned', 'fastest', '✗ disagrees', or nothing."""
         picked = "● pinned" if self.pinned else "● picked"
-        return " ".join(text for text, said in ((picked, self.picked), ("fastest", self.fastest)) if said)
+        said = ((picked, self.picked), ("fastest", self.fastest), ("✗ disagrees", self.disagrees))
+        return " ".join(text for text, holds in said if holds)
 
 
 @dataclass(frozen=True, slots=True)
 class MultiKernelRow:
+    """``measurement`` is the newest that is known; its judgement is the one of the row."""
+
     multi_kernel: MultiKernel
     title: str
     shape: str
     dtype: str
     mark: Mark
     record: PickRecord
-    judgement: Judgement | None
+    measurement: Measurement | None
     sub_kernels: tuple[SubKernelRow, ...]
 
     @property
     def pick(self) -> Pick:
         return self.record.pick
+
+    @property
+    def judgement(self) -> Judgement | None:
+        return self.measurement.judgement if self.measurement is not None else None
+
+    @property
+    def loss_us(self) -> float:
+        """What the pick costs in each run of the graph, all calls together; 0 unless another one is surely faster."""
+        return self.call_loss_us * len(self.multi_kernel.calls)
+
+    @property
+    def call_loss_us(self) -> float:
+        """What the pick costs at each call; 0 unless another one is surely faster."""
+        judgement, index = self.judgement, self.pick.index
+        if judgement is None or index is None or not judgement.pick_is_slower:
+            return 0.0
+        best, picked = (self.sub_kernels[each].time_us for each in (judgement.best, index))
+        return max(0.0, picked - best) if picked is not None and best is not None else 0.0
+
+    @property
+    def winner(self) -> int | None:
+        """The sub-kernel that is surely faster than the pick, or the surely fastest where nothing is picked."""
+        judgement = self.judgement
+        if judgement is None or judgement.verdict is not Verdict.FASTER or judgement.best == self.pick.index:
+            return None
+        return judgement.best
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,12 +124,17 @@ class GraphRow:
     rows: tuple[MultiKernelRow, ...]
     path: str = ""
 
+    @property
+    def loss_us(self) -> float:
+        """What the picks cost in each run of the graph."""
+        return sum(row.loss_us for row in self.rows)
+
 
 @dataclass(frozen=True, slots=True)
 class Counts:
     """``slower``: another sub-kernel is surely faster than the pick. ``unsure``: measured, but not clear.
 
-    ``picks`` has how many picks are in each state.
+    ``picks`` has how many picks are in each state, ``loss_us`` what they cost when each graph runs once.
     """
 
     multi_kernels: int
@@ -102,6 +142,7 @@ class Counts:
     slower: int
     unsure: int
     picks: Mapping[PickState, int]
+    loss_us: float = 0.0
 
 
 class Order(StrEnum):
@@ -110,15 +151,23 @@ class Order(StrEnum):
     SIZE = "size"
     TIME = "time"
     REGRET = "regret"
+    LOSS = "loss"
 
 
-def graph_rows(catalog: Catalog, book: PickBook | None = None) -> tuple[GraphRow, ...]:
-    """All rows of a catalog, in its order; without a ``book`` with the picks that the place itself records."""
+def graph_rows(
+    catalog: Catalog, book: PickBook | None = None, results: Mapping[str, BenchResult] | None = None
+) -> tuple[GraphRow, ...]:
+    """All rows of a catalog, in its order; without a ``book`` with the picks that the place itself records.
+
+    ``results`` are those of this session, by the multi-kernels' ids.
+    """
+    measured = results or {}
     picks = book or recorded_book(catalog)
     groups: dict[str, list[MultiKernelRow]] = {}
     wrappers: dict[str, Wrapper] = {}
     for multi_kernel in catalog.multi_kernels:
-        row = multi_kernel_row(multi_kernel, catalog.evidence(multi_kernel), picks.of(multi_kernel))
+        evidence, record = catalog.evidence(multi_kernel), picks.of(multi_kernel)
+        row = multi_kernel_row(multi_kernel, evidence, record, measured.get(multi_kernel.id))
         groups.setdefault(multi_kernel.wrapper_key, []).append(row)
         wrappers[multi_kernel.wrapper_key] = catalog.wrapper(multi_kernel)
     return tuple(
@@ -128,47 +177,33 @@ def graph_rows(catalog: Catalog, book: PickBook | None = None) -> tuple[GraphRow
 
 
 def multi_kernel_row(
-    multi_kernel: MultiKernel, evidence: Evidence | None, record: PickRecord | None = None
+    multi_kernel: MultiKernel,
+    evidence: Evidence | None,
+    record: PickRecord | None = None,
+    result: BenchResult | None = None,
 ) -> MultiKernelRow:
-    """Without a ``record`` the pick is the one that ``evidence`` tells of."""
+    """Without a ``record`` the pick is the one that ``evidence`` tells of; ``result`` is that of this session."""
     record = record or recorded(multi_kernel, evidence)
-    pick = record.pick
-    timings = cold_timings(multi_kernel, evidence, record)
-    judgement = judge(timings, pick.index)
+    measurement = newest(multi_kernel, evidence, record, result)
     return MultiKernelRow(
         multi_kernel,
         titles.title(multi_kernel),
         titles.shape_text(multi_kernel),
         titles.dtype_text(multi_kernel),
-        mark_of(pick, judgement),
+        mark_of(record.pick, measurement),
         record,
-        judgement,
-        tuple(
-            _sub_kernel_row(sub, timing, pick, judgement)
-            for sub, timing in zip(multi_kernel.sub_kernels, timings, strict=True)
-        ),
+        measurement,
+        tuple(_sub_kernel_row(sub, record.pick, measurement) for sub in multi_kernel.sub_kernels),
     )
 
 
-def cold_timings(multi_kernel: MultiKernel, evidence: Evidence | None, record: PickRecord) -> tuple[Timing | None, ...]:
-    """The times with a cold L2, one per sub-kernel in index order; all None where there are none.
-
-    The pick's own history has the newest ones, the place's record others. Those for another number of sub-kernels
-    are not this multi-kernel's, and are not used.
-    """
-    count = len(multi_kernel.sub_kernels)
-    for entry in reversed(record.file.history.entries):
-        if entry.measured is not None and len(entry.measured.timings) == count:
-            return entry.measured.timings
-    if evidence is None or len(evidence.sub_kernels) != count:
-        return (None,) * count
-    return tuple(sub.cold for sub in evidence.sub_kernels)
-
-
-def mark_of(pick: Pick, judgement: Judgement | None) -> Mark:
+def mark_of(pick: Pick, measurement: Measurement | None) -> Mark:
     """What to say of a pick in a few cells."""
     if pick.state is PickState.INVALID:
         return Mark("✗", "invalid pick", Tone.BAD)
+    if measurement is not None and measurement.disagreeing:
+        return Mark("✗", "disagrees", Tone.BAD)
+    judgement = measurement.judgement if measurement is not None else None
     if judgement is None:
         return Mark("", "", Tone.NEUTRAL)
     if judgement.regret is None:
@@ -212,6 +247,7 @@ def count(graphs: Iterable[GraphRow]) -> Counts:
         sum(row.judgement is not None and row.judgement.pick_is_slower for row in rows),
         sum(row.judgement is not None and row.judgement.verdict is Verdict.UNSURE for row in rows),
         Counter(row.pick.state for row in rows),
+        sum(row.loss_us for row in rows),
     )
 
 
@@ -224,6 +260,11 @@ def counts_text(counts: Counts) -> str:
     if invalid := counts.picks.get(PickState.INVALID, 0):
         parts.append(f"{invalid} invalid {'pick' if invalid == 1 else 'picks'}")
     return " · ".join(parts)
+
+
+def loss_text(loss_us: float) -> str:
+    """'loses 42.1 µs per run', of a graph or of all; '' where nothing is lost."""
+    return f"loses {time_text(loss_us)} per run" if loss_us else ""
 
 
 def machine_text(catalog: Catalog) -> str:
@@ -272,14 +313,20 @@ _SORT_KEYS: dict[Order, Callable[[MultiKernelRow], float | str]] = {
     Order.SIZE: lambda row: -titles.element_count(row.multi_kernel),
     Order.TIME: lambda row: -_time(row),
     Order.REGRET: lambda row: -_regret(row),
+    Order.LOSS: lambda row: -row.loss_us,
 }
 
 
-def _sub_kernel_row(sub: SubKernel, timing: Timing | None, pick: Pick, judgement: Judgement | None) -> SubKernelRow:
+def _sub_kernel_row(sub: SubKernel, pick: Pick, measurement: Measurement | None) -> SubKernelRow:
+    is_picked = pick.index == sub.index
+    is_pinned = is_picked and pick.state is PickState.PINNED
+    if measurement is None:
+        return SubKernelRow(sub, None, is_picked, fastest=False, pinned=is_pinned)
+    judgement = measurement.judgement
     # Where the verdict is SAME or UNSURE nothing is called the fastest.
     won = judgement is not None and judgement.verdict is Verdict.FASTER and judgement.best == sub.index
-    is_picked = pick.index == sub.index
-    return SubKernelRow(sub, timing, is_picked, won, is_picked and pick.state is PickState.PINNED)
+    disagrees = sub.index in measurement.disagreeing
+    return SubKernelRow(sub, measurement.timings[sub.index], is_picked, won, is_pinned, disagrees)
 
 
 def _graph_title(multi_kernel: MultiKernel, origin: Origin) -> str:

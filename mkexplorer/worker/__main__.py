@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import functools
+import importlib
 import json
 import os
 import shutil
@@ -15,10 +17,21 @@ from collections.abc import Callable
 from queue import Queue
 from typing import Any, BinaryIO
 
+from .failures import JobFailed
+
 _DETAIL = 8_000
 # What a client calls the folder that it makes for a worker.
 _OWN_FOLDER = "mkexplorer-worker-"
 _LOOK_AGAIN_S = 0.01
+# Module and function; a module is imported when its job is asked for first.
+_JOBS = {
+    "hello": ("identity", "hello"),
+    "pick_parts": ("pick_parts", "pick_parts"),
+    "bench": ("bench", "bench"),
+    "resources": ("resources", "resources"),
+}
+# These get a function that tells how far they are.
+_WITH_PROGRESS = {"bench"}
 
 
 def main() -> None:
@@ -26,10 +39,14 @@ def main() -> None:
     waiting: Queue[bytes] = Queue()
     listener = threading.Thread(target=_listen, args=(requests, waiting, os.getcwd()), daemon=True)
     listener.start()
+
+    def write(message: dict[str, Any]) -> None:
+        answers.write(json.dumps(message).encode() + b"\n")
+        answers.flush()
+
     with contextlib.suppress(BrokenPipeError):
         while True:
-            answers.write(json.dumps(_answer(waiting.get())).encode() + b"\n")
-            answers.flush()
+            write(_answer(waiting.get(), write))
     # The client is no more; the listener knows by now, or will in a moment.
     listener.join()
     signal.pause()
@@ -72,29 +89,39 @@ def _end(folder: str) -> None:
     os._exit(0)
 
 
-def _answer(line: bytes) -> dict[str, Any]:
+def _answer(line: bytes, write: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
     request = json.loads(line)
     number = request.pop("id")
     name = request.pop("job")
+
+    def tell(progress: dict[str, Any]) -> None:
+        with contextlib.suppress(BrokenPipeError):  # without a client this process ends anyway
+            write({"id": number, "progress": progress})
+
     try:
-        job = _jobs().get(name)
+        job = _job(name, tell)
         if job is None:
             return {"id": number, "error": {"message": f"this worker knows no job {name!r}", "detail": ""}}
         return {"id": number, "result": job(**request)}
     except BaseException as error:  # a kernel that raises SystemExit must not end the worker
-        detail = traceback.format_exc()[-_DETAIL:]
-        return {"id": number, "error": {"message": _in_one_line(error), "detail": detail}}
+        answer: dict[str, Any] = {"message": _in_one_line(error), "detail": traceback.format_exc()[-_DETAIL:]}
+        if isinstance(error, JobFailed) and error.is_poisoned:
+            answer["poisoned"] = True
+        return {"id": number, "error": answer}
 
 
-def _jobs() -> dict[str, Callable[..., dict[str, Any]]]:
-    from .identity import hello
-    from .pick_parts import pick_parts
-
-    return {"hello": hello, "pick_parts": pick_parts}
+def _job(name: str, tell: Callable[[dict[str, Any]], None]) -> Callable[..., dict[str, Any]] | None:
+    if name not in _JOBS:
+        return None
+    module, function = _JOBS[name]
+    job: Callable[..., dict[str, Any]] = getattr(importlib.import_module(f".{module}", __package__), function)
+    return functools.partial(job, tell=tell) if name in _WITH_PROGRESS else job
 
 
 def _in_one_line(error: BaseException) -> str:
     text = " ".join(str(error).split())
+    if isinstance(error, JobFailed):
+        return text[:500]
     return f"{type(error).__name__}: {text}"[:500] if text else type(error).__name__
 
 

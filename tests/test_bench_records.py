@@ -1,0 +1,183 @@
+"""Results and targets as text: what was written is read again, and what cannot be is refused."""
+
+from __future__ import annotations
+
+import copy
+import json
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from mkexplorer.catalog.model import Timing
+from mkexplorer.measure.errors import BenchError
+from mkexplorer.measure.model import BenchResult, Device
+from mkexplorer.measure.records import as_record, from_record
+from mkexplorer.measure.resources import target_of
+from mkexplorer.measure.verdict import regret
+from mkexplorer.measure.wire import read_result
+
+from .bench_answers import answer, request
+
+WHEN = "2026-01-31T12:00:00.000000Z"
+
+
+def result(told: dict[str, Any] | None = None, picked: int | None = 0, device: Device = Device.CUDA) -> BenchResult:
+    return read_result(told or answer(), request(picked=picked), device, WHEN)
+
+
+class TestVerdict:
+    def test_says_what_the_pick_costs(self) -> None:
+        judgement = result(picked=0).judgement
+        assert judgement is not None
+        assert judgement.regret == pytest.approx(0.25)
+        assert judgement.pick_is_slower
+
+    def test_of_the_best_as_pick_costs_nothing(self) -> None:
+        judgement = result(picked=1).judgement
+        assert judgement is not None
+        assert judgement.regret == 0.0
+        assert not judgement.pick_is_slower
+
+    def test_without_a_pick_has_no_cost(self) -> None:
+        judgement = result(picked=None).judgement
+        assert judgement is not None
+        assert judgement.regret is None
+
+    def test_is_none_on_times_of_the_interpreter(self) -> None:
+        assert result(answer(device="interpreter"), device=Device.INTERPRETER).judgement is None
+
+    def test_never_recommends_what_gives_other_results(self) -> None:
+        told = answer()
+        told["sub_kernels"][1]["agrees"] = False
+        judged = result(told)
+        assert judged.judgement is None
+        assert judged.notes[-1] == "sub-kernel 1 is the fastest, but its outputs differ, so there is no verdict"
+
+    def test_may_find_the_pick_to_give_other_results(self) -> None:
+        told = answer()
+        told["sub_kernels"][0]["agrees"] = False
+        assert result(told).judgement is not None
+
+    def test_without_an_end_to_its_interval(self) -> None:
+        told = answer()
+        told["ruling"].update(verdict="UNSURE", low=0.0, high=math.inf)
+        assert math.isinf(json_round(result({**told, "ruling": {**told["ruling"], "high": None}})).judgement.high)  # type: ignore[union-attr]
+
+
+class TestRegret:
+    def test_is_never_less_than_nothing(self) -> None:
+        """The best of a race by pairs may have the larger median by a hair."""
+        assert regret([Timing(10.0, 9, 11, 5), Timing(10.1, 9, 11, 5)], best=1, picked=0) == 0.0
+
+    @pytest.mark.parametrize("picked", [None, -1, 1, 2])
+    def test_is_not_known_without_the_picks_time(self, picked: int | None) -> None:
+        assert regret([Timing(10.0, 9, 11, 5), None], best=0, picked=picked) is None
+
+
+def json_round(told: BenchResult) -> BenchResult:
+    return from_record(json.loads(json.dumps(as_record(told), allow_nan=False)))
+
+
+class TestRecord:
+    def test_is_read_as_it_was_written(self) -> None:
+        assert json_round(result()) == result()
+
+    def test_of_half_a_result_too(self) -> None:
+        told = answer(bytes_moved=None, ruling=None, environment={}, notes=[])
+        told["sub_kernels"][0].update(cold=None, samples_us=[], resources=None, agrees=None, problem="out of memory")
+        half = result(told, picked=None)
+        assert half.sub_kernels[0].problem == "out of memory"
+        assert json_round(half) == half
+
+    def test_with_an_interval_without_end(self) -> None:
+        told = result()
+        assert told.judgement is not None
+        endless = replace(told, judgement=replace(told.judgement, high=math.inf))
+        assert json_round(endless) == endless
+
+    @pytest.mark.parametrize(
+        "change",
+        [
+            lambda record: record.pop("schema"),
+            lambda record: record.update(schema="mkexplorer-bench/9"),
+            lambda record: record.update(device="abacus"),
+            lambda record: record.update(arguments="guessed"),
+            lambda record: record.update(sub_kernels=None),
+            lambda record: record.update(sub_kernels=[1]),
+            lambda record: record.update(rounds=-1),
+            lambda record: record.update(gpu_us=math.inf),
+            lambda record: record.update(wall_us=None),
+            lambda record: record.update(bytes_moved=2**70),
+            lambda record: record.update(notes=[1]),
+            lambda record: record["judgement"].update(best=7),
+            lambda record: record["judgement"].update(best=0),
+            lambda record: record["judgement"].update(ratio=math.nan),
+            lambda record: record["judgement"].update(low=2.0, high=1.0),
+            lambda record: record["judgement"].update(verdict="SLOWER"),
+            lambda record: record["sub_kernels"][0]["cold"].update(n=0),
+            lambda record: record["sub_kernels"][0]["cold"].update(median_us=0.0),
+            lambda record: record["sub_kernels"][0].update(samples_us=[1.0, math.nan]),
+            lambda record: record["sub_kernels"][0].update(samples_us=3),
+            lambda record: record["sub_kernels"][0].update(agrees="yes"),
+            lambda record: record["sub_kernels"][0]["resources"].update(registers="many"),
+        ],
+    )
+    def test_that_cannot_be_is_refused(self, change: Callable[[dict[str, Any]], object]) -> None:
+        record: dict[str, Any] = copy.deepcopy(as_record(result()))
+        change(record)
+        with pytest.raises((TypeError, ValueError)):
+            from_record(record)
+
+    def test_keeps_only_the_numbers_of_a_configuration(self) -> None:
+        told = answer()
+        told["sub_kernels"][0]["configuration"] = {"XBLOCK": 8, "waves_per_eu": None, "ALLOW_TF32": True, "kind": "x"}
+        assert result(told).sub_kernels[0].configuration == (("XBLOCK", 8),)
+
+    def test_is_cut_where_it_is_too_long(self) -> None:
+        long = result(answer(notes=["x" * 10_000] * 1_000))
+        assert len(long.notes) < 200
+        assert max(map(len, long.notes)) <= 1_000
+
+
+class TestAnswer:
+    @pytest.mark.parametrize(
+        "change",
+        [
+            {"device": "interpreter"},
+            {"sub_kernels": answer()["sub_kernels"][:1]},
+            {"sub_kernels": []},
+            {"ruling": {"verdict": "FASTER"}},
+            {"environment": None},
+        ],
+    )
+    def test_to_another_question_is_refused(self, change: dict[str, Any]) -> None:
+        with pytest.raises((TypeError, ValueError)):
+            result(answer(**change))
+
+
+class TestTarget:
+    @pytest.mark.parametrize(
+        ("text", "target"),
+        [
+            ("sm_90", "cuda:90:32"),
+            ("sm_90a", "cuda:90:32"),
+            ("sm_120", "cuda:120:32"),
+            ("cuda:90", "cuda:90:32"),
+            ("cuda:90:32", "cuda:90:32"),
+            ("gfx942", "hip:gfx942:64"),
+            ("gfx90a", "hip:gfx90a:64"),
+            ("gfx1100", "hip:gfx1100:32"),
+            ("hip:gfx942", "hip:gfx942:64"),
+            ("hip:gfx942:64", "hip:gfx942:64"),
+        ],
+    )
+    def test_is_what_triton_calls_it(self, text: str, target: str) -> None:
+        assert target_of(text) == target
+
+    @pytest.mark.parametrize("text", ["", "H100", "sm_", "sm_9", "cuda:ninety", "gfx", "xpu", "sm_90; rm"])
+    def test_that_is_none_is_refused(self, text: str) -> None:
+        with pytest.raises(BenchError, match="is no target"):
+            target_of(text)
