@@ -147,8 +147,26 @@ class TestBench:
         assert done.code == 0
 
     def test_options_reach_the_worker(self, run: Run, bencher: FakeBencher, ids: list[str]) -> None:
-        run("bench", ids[0], "--python", "py", "--device", "interpreter", "--timeout", "7")
-        assert settings(bencher) == {"python": "py", "device": Device.INTERPRETER, "timeout_s": 7.0}
+        run("bench", ids[0])
+        assert settings(bencher) == {"python": None, "device": None, "timeout_s": 120.0, "memory_limit_bytes": None}
+        run("bench", ids[0], "--python", "py", "--device", "interpreter", "--timeout", "7", "--memory-limit", "1.5G")
+        limit = 3 * 2**29
+        assert settings(bencher) == {
+            "python": "py",
+            "device": Device.INTERPRETER,
+            "timeout_s": 7.0,
+            "memory_limit_bytes": limit,
+        }
+
+    @pytest.mark.parametrize(
+        "wrong", [("--timeout", "0"), ("--timeout", "nan"), ("--memory-limit", "0"), ("--memory-limit", "lots")]
+    )
+    def test_limits_that_are_none_are_told(
+        self, run: Run, bencher: FakeBencher, ids: list[str], wrong: tuple[str, str]
+    ) -> None:
+        done = run("bench", ids[0], *wrong)
+        assert done.code == 2
+        assert wrong[1] in done.err
 
     @pytest.mark.parametrize("size", ["s0", "s0=", "s0=-1", "s0=1.5", "=4", "s0=0"])
     def test_a_size_that_is_none_is_told(self, run: Run, bencher: FakeBencher, ids: list[str], size: str) -> None:
@@ -183,10 +201,13 @@ class TestFaults:
         assert fault.problem in done.out
 
     def test_without_a_gpu_times_are_none(self, run: Run, bencher: FakeBencher, ids: list[str]) -> None:
+        """Not even those that were measured before."""
+        run("bench", ids[0])
         bencher.script[ids[0]] = bench_result(ids[0], 3e6, 4e6, device=Device.INTERPRETER)
         done = run("bench", ids[0])
         assert "no verdict: the kernels ran in Triton's interpreter, whose times are no GPU times" in done.lines[1]
-        assert "interpreter, not a GPU time" in done.out
+        assert "INTERPRETER, NOT A GPU TIME" in done.lines[2]
+        assert re.split("  +", done.lines[3].strip())[:2] == ["0 persistent", "3000 ms"]
         assert " µs" not in done.out
         assert done.err == "1 result is not kept: times of Triton's interpreter are no GPU times\n"
         assert done.code == 0
@@ -305,6 +326,13 @@ class TestAudit:
         done = run("audit")
         assert done.code == 1
         assert "1 computing something else" in done.lines[-1]
+
+    def test_without_a_gpu_it_tells_what_can_be_done(self, run: Run, bencher: FakeBencher, ids: list[str]) -> None:
+        bencher.script[ids[0]] = BenchUnusable("torch in this Python has no GPU", "Run where there is one.")
+        done = run("audit")
+        assert (done.code, done.out) == (2, "")
+        assert "has no GPU" in done.err
+        assert "--recorded" in done.err
 
     def test_nothing_to_audit_is_no_success(self, run: Run, tmp_path: Path) -> None:
         PlayedCache(tmp_path / "empty", "2.4.1")

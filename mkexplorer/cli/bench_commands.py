@@ -13,6 +13,7 @@ from mkexplorer.cli.changing import CANNOT, DONE, NOTHING, Change, declined, sen
 from mkexplorer.cli.measuring import Measuring, bencher_for, check_consent
 from mkexplorer.cli.parser import Given
 from mkexplorer.cli.terminal import ProgressLine, can_ask, look_of, put, put_json, tell
+from mkexplorer.measure.errors import BenchUnusable
 from mkexplorer.measure.model import Device
 from mkexplorer.measure.requests import kernels_under_test
 from mkexplorer.picks import plans
@@ -20,6 +21,7 @@ from mkexplorer.picks.book import PickBook
 from mkexplorer.report import bench_as_text, bench_json, rows
 from mkexplorer.report.audit import Audit, audit, limit_of, winners
 from mkexplorer.report.bench_json import Benched
+from mkexplorer.report.measured import of_result
 from mkexplorer.report.picks_json import Json
 from mkexplorer.report.rows import MultiKernelRow
 
@@ -39,7 +41,8 @@ def _bench(given: Given, catalog: Catalog) -> int:
         if result is None:
             tell([] if given.json else [f"{multi_kernel.id}: {sentence(measuring.failed[-1].error)}"])
             continue
-        row = rows.multi_kernel_row(multi_kernel, catalog.evidence(multi_kernel), book.of(multi_kernel), result)
+        record = book.of(multi_kernel)
+        row = rows.measured_row(multi_kernel, record, of_result(result, record.pick.index))
         done.append(Benched(row, result, measuring.why_not_kept.get(multi_kernel.id, "")))
         if not given.json:
             put(bench_as_text.benched(row, look_of(sys.stdout, given.color)))
@@ -84,9 +87,9 @@ def _audit(given: Given, catalog: Catalog) -> int:
         advice = "; ".join(unknown) or "The programs that it is of have not chosen yet."
         raise MkexplorerError(f"{catalog.place.path}: no pick is known, so there is nothing to audit", advice)
     measuring = Measuring(given, catalog, book, Device.CUDA, reports=True)
-    for _ in () if given.recorded else measuring.run(known):
-        pass
-    book = book.reread()
+    if not given.recorded:
+        _measure_all(measuring, known)
+        book = book.reread()
     found = _judged(catalog, book, measuring, limit)
     if not given.json:
         put(bench_as_text.audited(found, look_of(sys.stdout, given.color)))
@@ -103,6 +106,15 @@ def _audit(given: Given, catalog: Catalog) -> int:
     if measuring.is_cancelled:
         return _CANCELLED
     return code or (_ABOVE if found.bad else CANNOT if measuring.failed else DONE)
+
+
+def _measure_all(measuring: Measuring, wanted: Sequence[MultiKernel]) -> None:
+    try:
+        for _ in measuring.run(wanted):
+            pass
+    except BenchUnusable as error:
+        advice = "Audit with --python and a Python whose torch has a GPU, or judge what was measured with --recorded."
+        raise MkexplorerError(error.message, advice) from error
 
 
 def _judged(catalog: Catalog, book: PickBook, measuring: Measuring, limit: float) -> Audit:

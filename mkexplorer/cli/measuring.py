@@ -39,7 +39,7 @@ def check_consent(given: Given, catalog: Catalog) -> None:
 
 
 def bencher_for(given: Given, device: Device | None) -> Bencher:
-    return Bencher(given.python, device=device, timeout_s=given.timeout)
+    return Bencher(given.python, device=device, timeout_s=given.timeout, memory_limit_bytes=given.memory_limit)
 
 
 @dataclass

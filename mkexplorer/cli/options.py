@@ -29,6 +29,7 @@ COMMANDS = {
 COLOURS = ("auto", "always", "never")
 ORDERS = ("graph", "operation", "size", "time", "regret", "loss")
 DEVICES = ("cuda", "interpreter")
+_UNITS = "KMGT"
 SHELLS = ("bash", "zsh", "fish")
 
 _TARGET_HELP = "id of a multi-kernel as `list` shows it, or its unambiguous beginning; :N adds a sub-kernel, "
@@ -81,15 +82,32 @@ def _add_measuring(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--stock", action="store_true", help="tell what torch's own benchmark reads, too")
     parser.add_argument("--timeout", type=_seconds, metavar="S", help="seconds for each multi-kernel (default: 120)")
+    parser.add_argument(
+        "--memory-limit", type=_bytes, metavar="SIZE", help="of the GPU's memory, like 20G (default: what is free)"
+    )
     parser.add_argument("--no-store", action="store_true", help="keep nothing beside the picks")
     parser.add_argument("-q", "--quiet", action="store_true", help="show no progress")
 
 
 def _seconds(text: str) -> float:
-    seconds = float(text)
-    if not 0 < seconds < float("inf"):
-        raise ValueError
-    return seconds
+    return _above_nothing(text, f"{text!r} is no number of seconds")
+
+
+def _bytes(text: str) -> int:
+    """'20G', '512M' (of 1024 each), or a number."""
+    power = _UNITS.find(text[-1:].upper()) + 1 if text else 0
+    number = _above_nothing(text[:-1] if power else text, f"{text!r} is no size; write it like 20G or 512M")
+    return int(number * 1024**power)
+
+
+def _above_nothing(text: str, problem: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0.0
+    if not 0 < number < float("inf"):
+        raise argparse.ArgumentTypeError(problem)
+    return number
 
 
 def _add_change(parser: argparse.ArgumentParser) -> None:

@@ -61,6 +61,7 @@ class Given:
     sizes: tuple[str, ...] = ()
     stock: bool = False
     timeout: float = 120.0
+    memory_limit: int | None = None
     no_store: bool = False
     quiet: bool = False
     fail_above: str = "5%"

@@ -27,8 +27,9 @@ class MultiKernelCall:
     """``kernels`` are sub-kernels or futures of some: nobody waits for them before the first call.
 
     ``source`` is the run module, whose hash tells where the pick is kept in ``cache``; without a cache it is not kept.
-    ``wrapper`` is the key of the module that calls it, for the evidence; ``label`` is what people call it, ``sizes`` what
-    it is called with, in words. ``picked`` is the chosen sub-kernel's index, None as long as there is none; a pick that was kept is there from the beginning.
+    ``wrapper`` is the key of the module that calls it, for the evidence; ``label`` is what people call it, ``sizes``
+    what it is called with, in words. ``picked`` is the chosen sub-kernel's index, None as long as there is none; a pick
+    that was kept is there from the beginning.
 
     A sub-kernel is a `Kernel`, or anything with its ``run``. If it has them, ``prepare(arguments, grid)`` is called
     before its first launch, ``mutated_positions`` and ``output_positions`` say which of its arguments it overwrites,

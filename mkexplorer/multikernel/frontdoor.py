@@ -22,7 +22,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, overload
 
 from .binding import Launch, adaptor, caller, dispatcher
 from .call import MultiKernelCall
@@ -122,6 +122,12 @@ class MultiKernelFunction:
 
     def __getitem__(self, grid: Grid) -> Launch:
         return partial(self._launch, grid)
+
+    @overload
+    def __call__(self, operation: Callable[..., Any], /) -> MultiKernelFunction: ...
+
+    @overload
+    def __call__(self, *arguments: Any, **named: Any) -> Any: ...
 
     def __call__(self, *arguments: Any, **named: Any) -> Any:
         """Launches without brackets. As a decorator, given a function: takes its signature, grid, name and text."""
@@ -259,7 +265,9 @@ class MultiKernelFunction:
         if not self._options.key and not self._constexprs:
             return ()
         sizes = [self._options.bucket(size) for size in self._key_values(named)]
-        return (*(_plain(each) for each in sizes), *(_plain(each) for each in self._exact(named)))
+        constexprs = [f"{name}={named[name]}" for name in self._constexprs]
+        dtypes = [str(named[name].dtype).removeprefix("torch.") for name in self._tensors(named)]
+        return (*(_plain(each) for each in sizes), *constexprs, *dtypes)
 
     def _key_values(self, named: Mapping[str, Any]) -> Sequence[Any]:
         key = self._options.key

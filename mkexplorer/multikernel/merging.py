@@ -24,9 +24,9 @@ def merged_signature(parts: Sequence[Part], operation: Callable[..., Any] | None
             "Give all of them: multi_kernel(looped, persistent, …).",
         )
     if operation is not None:
-        signature = inspect.signature(operation)
-        _check(parts, signature.parameters, operation.__name__)
-        return signature
+        parameters = inspect.signature(operation).parameters
+        _check(parts, parameters, operation.__name__)
+        return inspect.Signature([_plain(each) for each in parameters.values()])
     longest = max(parts, key=lambda part: len(_passed_on(part)))
     merged = {name: _plain(each) for name, each in longest.parameters.items()}
     for part in parts:

@@ -15,6 +15,7 @@ from mkexplorer.report.measured import Measurement
 from mkexplorer.report.rows import MultiKernelRow, SubKernelRow, loss_text, pick_text, time_text
 
 _SUB_HEADINGS = ("SUB-KERNEL", "COLD L2", "HOT L2", "BANDWIDTH", "TORCH'S READING", "RESOURCES", "")
+_INTERPRETED_HEADINGS = (_SUB_HEADINGS[0], INTERPRETER.upper(), *_SUB_HEADINGS[2:])
 _AUDIT_HEADINGS = (
     "ID",
     "OPERATION",
@@ -39,7 +40,8 @@ def benched(row: MultiKernelRow, look: Look) -> Iterator[str]:
     yield look.paint(one_line(name), Ansi.CYAN)
     yield f"  {look.paint(one_line(verdict_sentence(row.multi_kernel, found)), *([tone] if tone else []))}"
     rows = [_sub_cells(sub, found) for sub in row.sub_kernels]
-    yield from (f"  {line}" for line in columns(_SUB_HEADINGS, rows, look))
+    headings = _SUB_HEADINGS if found.device is Device.CUDA else _INTERPRETED_HEADINGS
+    yield from (f"  {line}" for line in columns(headings, rows, look))
     yield from (f"  {look.paint(one_line(line), Ansi.DIM)}" for line in _rests_on(row, found))
     yield from (f"  {look.paint(one_line(f'⚠ {line}'), Ansi.YELLOW)}" for line in _doubts(found))
     yield ""
@@ -79,19 +81,18 @@ def resources(row: MultiKernelRow, reports: Sequence[ResourceReport], look: Look
 
 def _sub_cells(sub: SubKernelRow, found: Measurement) -> list[Cell]:
     result = found.sub_kernels[sub.sub_kernel.index]
-    is_gpu = found.device is Device.CUDA
-    cold, hot = (timing if is_gpu else None for timing in (result.cold, result.hot))
-    note = "" if is_gpu or result.cold is None else INTERPRETER
+    cold, is_gpu = result.cold, found.device is Device.CUDA
+    time = "" if cold is None else timing_text(cold) if is_gpu else time_text(cold.median_us)
     problem = "" if result.agrees is False else result.problem
     return [
         Cell(f"{sub.sub_kernel.index} {sub.sub_kernel.kind.value}"),
-        Cell(timing_text(cold) if cold else ""),
-        Cell(time_text(hot.median_us) if hot else ""),
+        Cell(time),
+        Cell(time_text(result.hot.median_us) if result.hot and is_gpu else ""),
         Cell(bandwidth_text(cold, found) if cold else ""),
         Cell(time_text(result.stock_us)),
         Cell(resources_text(result.resources) if result.resources else ""),
         Cell(
-            one_line(", ".join(part for part in (sub.note, note, problem) if part)),
+            one_line(", ".join(part for part in (sub.note, problem) if part)),
             (Ansi.RED,) if sub.disagrees or problem else (Ansi.GREEN,) if sub.fastest else (),
         ),
     ]
@@ -104,7 +105,7 @@ def _rests_on(row: MultiKernelRow, found: Measurement) -> Iterator[str]:
         for part in (agreement_text(row.multi_kernel, found), f"arguments: {arguments}" if arguments else "")
         if part
     )
-    yield from found.measured.notes
+    yield from (note for note in found.measured.notes if note != INTERPRETER)
 
 
 def _doubts(found: Measurement) -> Iterator[str]:

@@ -184,7 +184,11 @@ def multi_kernel_row(
 ) -> MultiKernelRow:
     """Without a ``record`` the pick is the one that ``evidence`` tells of; ``result`` is that of this session."""
     record = record or recorded(multi_kernel, evidence)
-    measurement = newest(multi_kernel, evidence, record, result)
+    return measured_row(multi_kernel, record, newest(multi_kernel, evidence, record, result))
+
+
+def measured_row(multi_kernel: MultiKernel, record: PickRecord, measurement: Measurement | None) -> MultiKernelRow:
+    """The row as this measurement alone has it."""
     return MultiKernelRow(
         multi_kernel,
         titles.title(multi_kernel),

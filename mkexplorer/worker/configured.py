@@ -28,6 +28,11 @@ class Configured(NamedTuple):
         return {name: self.configuration[name] for name in _OPTIONS}
 
 
+def told(error: BaseException) -> str:
+    """An error in one line."""
+    return " ".join(f"{type(error).__name__}: {error}".split())[:500]
+
+
 def load(folder: str, sub_kernel: dict[str, Any], modules: list[ModuleType]) -> Configured:
     """Executes the kernel's file in ``folder``; its module is added to ``modules``, which are to be forgotten."""
     with _AutotuneNames() as names:

@@ -25,7 +25,17 @@ def the_gpu() -> CudaGpu:
     if not torch.cuda.is_available():
         raise JobFailed("torch finds no GPU here")
     torch.cuda.init()
+    _give_scratch()
     return CudaGpu(torch.cuda.current_device())
+
+
+def _give_scratch() -> None:
+    """Kernels that need memory of their own ask triton for it, as torch arranges before each launch."""
+    import torch
+    import triton
+
+    if hasattr(triton, "set_allocator"):
+        triton.set_allocator(lambda size, align, stream: torch.empty(size, dtype=torch.int8, device="cuda"))
 
 
 class CudaGpu:

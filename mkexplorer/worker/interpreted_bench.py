@@ -10,6 +10,7 @@ from mkexplorer.race.host import HostStopwatch
 from mkexplorer.race.racing import Contestant, Run
 
 from . import agreement, tensors
+from .configured import told
 
 _SEED = 0
 _PATIENCE_S = 30.0  # for one sub-kernel
@@ -109,7 +110,7 @@ class InterpretedBench:
             numels = {name: value for name, value in zip(names, values) if name.endswith("numel")}
             sub.launch = Launch(kernel.fn, passed, blocks, grid, kernel.inductor_meta["grid_type"], numels)
         except Exception as error:
-            sub.problem = f"its grid is not known: {type(error).__name__}: {error}"[:500]
+            sub.problem = f"its grid is not known: {told(error)}"
 
     def _choose_programs(self) -> None:
         from .interpreted_programs import CannotInterpret, programs, steps

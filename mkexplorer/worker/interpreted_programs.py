@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import numpy
 import torch
 
+from .configured import told
 from .interpreted_together import Deadlock, Group
 
 # Of every kind of grid whose programs own a piece each of what is computed: by dimension of the grid, the size of the
@@ -161,7 +162,7 @@ def _cause(error: BaseException) -> CannotInterpret:
     """An error is wrapped once for each function of the kernel that it came through."""
     while error.__cause__ is not None:
         error = error.__cause__
-    return error if isinstance(error, CannotInterpret) else CannotInterpret(f"{type(error).__name__}: {error}")
+    return error if isinstance(error, CannotInterpret) else CannotInterpret(told(error))
 
 
 def _watchers(builder: Any, memory: Memory) -> dict[str, Any]:

@@ -90,7 +90,7 @@ def _load(sub: SubKernel, folder: str, modules: list[ModuleType]) -> None:
     try:
         found = configured.load(folder, sub.request, modules)
     except Exception as error:
-        sub.problem = f"{type(error).__name__}: {error}"[:500]
+        sub.problem = configured.told(error)
         return
     sub.kernel, sub.configuration = found.kernel, found.configuration
 

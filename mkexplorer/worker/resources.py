@@ -10,7 +10,7 @@ from types import ModuleType
 from typing import Any, NamedTuple
 
 from . import loading, occupancy, stand_ins
-from .configured import Configured, load
+from .configured import Configured, load, told
 from .cubin import usage
 
 _BYTES_PER_SPILL = 4  # as triton counts them
@@ -63,7 +63,7 @@ def _resources(sub_kernel: dict[str, Any], gpu: Target) -> dict[str, Any]:
         answer["configuration"] = configured.configuration
         return {**answer, **_measured(_compiled(configured, gpu), configured.configuration["num_warps"], gpu)}
     except Exception as error:
-        return {**answer, "problem": f"{type(error).__name__}: {error}"[:500]}
+        return {**answer, "problem": told(error)}
     finally:
         loading.forget(modules)
         shutil.rmtree(folder, ignore_errors=True)
