@@ -146,8 +146,8 @@ def test_the_pick_is_kept_with_what_it_rests_on(tmp_path: Path, times: Stopwatch
     entry = file.history.last
     assert entry.who is Who.RUNTIME
     assert entry.multi_kernel == "cabc/multi_kernel_0"
-    assert [timing.median_us for timing in entry.measured.timings] == [31.0, 22.0]
-    assert entry.measured.verdict == "FASTER"
+    assert [each.cold.median_us for each in entry.measured.sub_kernels] == [31.0, 22.0]
+    assert entry.measured.judgement.verdict == "FASTER"
     assert entry.machine.torch == torch.__version__
     assert entry.machine.gpu is None
 
@@ -298,10 +298,10 @@ def test_a_forced_index_is_checked(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 
 def test_the_debug_log_tells_the_choice(tmp_path: Path, times: Stopwatch, messages: pytest.LogCaptureFixture) -> None:
-    two(tmp_path).run(1, 2)
+    two(tmp_path, label="softmax", sizes="columns 4096").run(1, 2)
     assert (
-        "pick 1th sub-kernel in ['looped', 'persistent']. Size hints {}. Reduction hint . Timings [us] [31.0, 22.0]"
-        in messages.text
+        "softmax: pick 1th sub-kernel in ['looped', 'persistent']. Size hints columns 4096. Reduction hint . "
+        "Timings [31.0, 22.0] us" in messages.text
     )
 
 
@@ -353,7 +353,7 @@ def test_a_sub_kernel_that_cannot_run_is_left_out(
     assert "persistent cannot run and is not used: out of resource" in messages.text
     entry = pick_file(call, tmp_path).history.last
     assert "sub-kernel 1 cannot run: RuntimeError: out of resource: shared memory" in entry.why
-    assert entry.measured.timings[1] is None
+    assert entry.measured.sub_kernels[1].cold is None
 
 
 def test_the_only_one_that_can_run_needs_no_race(tmp_path: Path, times: Stopwatch) -> None:

@@ -101,14 +101,14 @@ def test_measurements_of_two_multi_kernels_never_overlap(tmp_path: Path, monkeyp
     was_alone: list[bool] = []
     lock = threading.Lock()
 
-    def race(contestants: Sequence[Contestant], *_: object) -> Outcome:
+    def on_host(contestants: Sequence[Contestant]) -> Outcome:
         was_alone.append(lock.acquire(blocking=False))
         time.sleep(0.05)
         if was_alone[-1]:
             lock.release()
         return Stopwatch(looped=2.0, persistent=1.0)(contestants, None)
 
-    monkeypatch.setattr("mkexplorer.multikernel.measuring.race", race)
+    monkeypatch.setattr("mkexplorer.multikernel.measuring._on_host", on_host)
     calls = [two(tmp_path / str(number)) for number in range(4)]
     with ThreadPoolExecutor(4) as threads:
         list(threads.map(lambda call: call.run(1, 2), calls))

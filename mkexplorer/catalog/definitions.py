@@ -40,6 +40,9 @@ _KERNEL_FILE = re.compile(r"c[a-z2-7]{51}\.py\Z")
 _WORD = re.compile(r"\w+")
 _SHAPE_KEY_LINE = re.compile(r"^\s*(\([^\n]*\)): (\w+),?\s*$", re.MULTILINE)
 _SLICES_LINE = re.compile(r"^\s*(\d{1,4}): \[([^\]\n]*)\],?$", re.MULTILINE)
+_TAKES = re.compile(r"^TAKES = \(((?:\([\d, ]*\)(?:, )?)+)\)$", re.MULTILINE)
+_GROUP = re.compile(r"\(([\d, ]*)\)")
+_NUMBER = re.compile(r"\d{1,6}")
 _SLICE = re.compile(r"slice\((\d{1,6}), (\d{1,6})(?:, None)?\)")
 
 
@@ -185,6 +188,12 @@ def argument_slices(definition: str) -> dict[int, tuple[tuple[int, int], ...]]:
         int(index): tuple((int(a), int(b)) for a, b in _SLICE.findall(listed))
         for index, listed in _SLICES_LINE.findall(written)
     }
+
+
+def taken_positions(definition: str) -> list[tuple[int, ...]]:
+    """Which arguments of the call reach which sub-kernel (``TAKES``, which only ours have); empty without."""
+    found = _TAKES.search(definition)
+    return [tuple(map(int, _NUMBER.findall(taken))) for taken in _GROUP.findall(found[1])] if found else []
 
 
 def between(text: str, before: str, after: str, start: int = 0) -> str:

@@ -46,6 +46,9 @@ _SIZE_HINTS = re.compile(r"^ +size_hints=([\[{][^\n]*?[\]}]),", re.MULTILINE)
 _OLD_STREAM = re.compile(r"stream=stream\d+\)")
 _HEAD = 20_000
 _END_OF_DEFINITIONS = "\nasync_compile.wait("
+# What `Wrapper.written_by` says of a module that our own multi-kernel system generated, and by what that is known.
+OWN = "mkexplorer.multikernel"
+_OWN_IMPORT = f"\nfrom {OWN}.runtime import "
 
 
 def parse_wrapper(text: str, origin: Origin, module: str | None = None) -> Wrapper:
@@ -269,12 +272,12 @@ def _graph(text: str) -> Graph | None:
 def _written_by(
     text: str, definitions: Sequence[MultiKernelDefinition], kernels: Mapping[str, KernelDefinition]
 ) -> str:
-    """Which torch releases write this form (formats that changed in 2.5, 2.6, 2.7, 2.9, 2.10 and 2.12)."""
+    """Which torch releases write this form (formats that changed in 2.5, 2.6, 2.7, 2.9, 2.10 and 2.12), or `OWN`."""
     if not definitions:
         return "unknown"
     definition = definitions[0]
     if definition.parameters is not None:
-        return "torch 2.3 or 2.4"
+        return OWN if text.find(_OWN_IMPORT, 0, _HEAD) >= 0 else "torch 2.3 or 2.4"
     if definition.shape_specialize:
         return "torch 2.9"
     if definition.first_slices is not None or definition.kind is MultiKernelKind.SIZE_HINT:

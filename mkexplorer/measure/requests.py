@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from mkexplorer.catalog import Catalog
-from mkexplorer.catalog.definitions import argument_slices, parameters_of
+from mkexplorer.catalog.definitions import argument_slices, parameters_of, taken_positions
 from mkexplorer.catalog.errors import PlaceError
 from mkexplorer.catalog.kernel_files import KernelFile, KernelFiles
 from mkexplorer.catalog.model import Argument, CallSite, MultiKernel, ScalarArgument, SubKernel, TensorArgument
@@ -110,6 +110,9 @@ def _takes(multi_kernel: MultiKernel, definition: str, kernels: list[KernelFile]
     """Which arguments of the call each sub-kernel takes, in its order."""
     names = [argument.name for call in multi_kernel.calls[:1] for argument in call.arguments]
     everything = tuple(range(len(names)))
+    told = taken_positions(definition)
+    if len(told) == len(kernels) and all(position < len(names) for taken in told for position in taken):
+        return told
     if "def run(multi_kernel_call, " in definition:  # torch 2.3 and 2.4 pass arguments by name
         return [_by_name(parameters_of(kernel.text), names) or everything for kernel in kernels]
     slices = argument_slices(definition)

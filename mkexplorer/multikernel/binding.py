@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import keyword
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -28,8 +29,8 @@ def triton_launcher(launch: Launch, parameters: Sequence[str], given: Mapping[st
     """``run(*arguments, grid=None, stream=None)`` that launches a kernel of Triton by its own ``run``, ``launch``.
 
     ``parameters`` are the kernel's; those that ``given`` holds are passed with it, as are options such as num_warps,
-    the others are the arguments. Triton launches on the current stream whatever ``stream`` says. ``own_grid`` is for
-    calls without a grid.
+    the others are the arguments. Triton launches on the current stream whatever ``stream`` says, and with ``own_grid``
+    if there is one.
     """
     names = _usable(parameters)
     arguments = [name for name, parameter in zip(names, parameters, strict=True) if parameter not in given]
@@ -40,11 +41,74 @@ def triton_launcher(launch: Launch, parameters: Sequence[str], given: Mapping[st
             passed.append(name if positional else f"{parameter}={name}")
     values = {f"given{number}": value for number, value in enumerate(given.values())}
     passed += [f"{key}={name}" for key, name in zip(given, values, strict=True)]
-    grid = "grid" if own_grid is None else "own_grid if grid is None else grid"
+    grid = "grid" if own_grid is None else "own_grid"
     head = ", ".join([*arguments, "grid=None", "stream=None"])
     body = ", ".join([*passed, f"grid={grid}", "warmup=False"])
     scope = {"launch": launch, "own_grid": own_grid, **values}
     return _defined(f"def run({head}):\n    return launch({body})\n", scope)
+
+
+def caller(name: str, signature: inspect.Signature, meet: Launch) -> Launch:
+    """``name(grid, …)`` with ``signature``, which gives ``meet`` the grid and all values as a tuple."""
+    head, scope = _head(signature)
+    text = f"def {name}({head}):\n    return _mk_meet(_mk_grid, ({_all(signature)}))\n"
+    return _defined(text, {**scope, "_mk_meet": meet}, name)
+
+
+def dispatcher(
+    name: str,
+    signature: inspect.Signature,
+    key: Sequence[str],
+    scope: Mapping[str, object],
+    known: Mapping[Any, Launch],
+    meet: Launch,
+) -> Launch:
+    """As `caller`, but where ``known`` has a launcher for the key, that is called.
+
+    ``key`` are the parts of a tuple, expressions over the arguments and ``scope``.
+    """
+    head, defaults = _head(signature)
+    passed = "".join(
+        f", {each.name}={each.name}" if each.kind is each.KEYWORD_ONLY else f", {each.name}"
+        for each in signature.parameters.values()
+    )
+    text = (
+        f"def {name}({head}):\n"
+        f"    _mk_launch = _mk_known(({''.join(f'{each}, ' for each in key)}))\n"
+        f"    if _mk_launch is None:\n"
+        f"        return _mk_meet(_mk_grid, ({_all(signature)}))\n"
+        f"    return _mk_launch(_mk_grid{passed})\n"
+    )
+    return _defined(text, {**defaults, **scope, "_mk_known": known.get, "_mk_meet": meet}, name)
+
+
+def adaptor(name: str, signature: inspect.Signature, run: Launch, arguments: Sequence[str]) -> Launch:
+    """``name(grid, …)`` with ``signature``, which gives ``run`` the ``arguments`` and the grid."""
+    head, scope = _head(signature)
+    passed = "".join(f"{each}, " for each in arguments)
+    return _defined(
+        f"def {name}({head}):\n    return _mk_run({passed}grid=_mk_grid)\n", {**scope, "_mk_run": run}, name
+    )
+
+
+def _head(signature: inspect.Signature) -> tuple[str, dict[str, object]]:
+    """The parameters as text, behind the grid, and the defaults that it speaks of."""
+    parts, defaults = ["_mk_grid"], {}
+    has_star = False
+    for number, parameter in enumerate(signature.parameters.values()):
+        if parameter.kind is parameter.KEYWORD_ONLY and not has_star:
+            parts.append("*")
+            has_star = True
+        if parameter.default is parameter.empty:
+            parts.append(parameter.name)
+        else:
+            defaults[f"_mk_default{number}"] = parameter.default
+            parts.append(f"{parameter.name}=_mk_default{number}")
+    return ", ".join(parts), defaults
+
+
+def _all(signature: inspect.Signature) -> str:
+    return "".join(f"{name}, " for name in signature.parameters)
 
 
 def _usable(parameters: Sequence[str]) -> list[str]:
@@ -56,8 +120,8 @@ def _usable(parameters: Sequence[str]) -> list[str]:
     return names
 
 
-def _defined(text: str, scope: dict[str, Any]) -> Launch:
-    """The function ``run`` that ``text``, made of names alone, defines where ``scope`` is known."""
+def _defined(text: str, scope: dict[str, Any], name: str = "run") -> Launch:
+    """The function that ``text``, made of names alone, defines where ``scope`` is known."""
     exec(compile(text, "<call of a multi-kernel>", "exec"), scope)
-    run: Launch = scope["run"]
-    return run
+    function: Launch = scope[name]
+    return function

@@ -7,6 +7,7 @@ import logging
 import threading
 from collections.abc import Sequence
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from .binding import Launch, part_of
@@ -25,9 +26,10 @@ log = logging.getLogger("mkexplorer.multikernel")
 class MultiKernelCall:
     """``kernels`` are sub-kernels or futures of some: nobody waits for them before the first call.
 
-    ``source`` is the run module, whose hash tells where the pick is kept in ``cache``. ``wrapper`` is the key of the
-    module that calls it, for the evidence; ``label`` is what people call it. ``picked`` is the chosen sub-kernel's
-    index, None as long as there is none; a pick that was kept is there from the beginning.
+    ``source`` is the run module, whose hash tells where the pick is kept in ``cache``; without a cache it is not kept.
+    ``wrapper`` is the key of the module that calls it, for the evidence; ``label`` is what people call it, ``sizes``
+    what it is called with, in words. ``picked`` is the chosen sub-kernel's index, None as long as there is none; a pick
+    that was kept is there from the beginning.
 
     A sub-kernel is a `Kernel`, or anything with its ``run``. If it has them, ``prepare(arguments, grid)`` is called
     before its first launch, ``mutated_positions`` and ``output_positions`` say which of its arguments it overwrites,
@@ -35,19 +37,28 @@ class MultiKernelCall:
     """
 
     def __init__(
-        self, name: str, kernels: Sequence[Any], source: str, cache: Path, *, wrapper: str = "", label: str = ""
+        self,
+        name: str,
+        kernels: Sequence[Any],
+        source: str,
+        cache: Path | None,
+        *,
+        wrapper: str = "",
+        label: str = "",
+        sizes: str = "",
     ) -> None:
         self.multi_kernel_name = name
         self.label = label or name
+        self._sizes = sizes
         self.key = key_of(source)
         self._kernels = list(kernels)
-        self._module = load_source(source, cache)
+        self._module = _in_memory(source) if cache is None else load_source(source, cache)
         self._lock = threading.Lock()
-        self._store = PickStore(cache, self.key, len(self._kernels), f"{wrapper}/{name}" if wrapper else "")
-        self._is_cached = not is_cache_disabled()
+        self._store = PickStore(cache or Path(), self.key, len(self._kernels), f"{wrapper}/{name}" if wrapper else "")
+        self._is_cached = cache is not None and not is_cache_disabled()
         forced = forced_index((self.label, name), len(self._kernels))
         self.is_forced = forced is not None
-        self.is_provisional = False
+        self.is_provisional = self._is_due = False
         self.picked = forced if forced is not None else self._kept()
 
     @property
@@ -71,20 +82,27 @@ class MultiKernelCall:
         return launch(*arguments, grid=grid, stream=stream)
 
     def suggest(self, index: int) -> None:
-        """Uses ``index`` without measuring, unless there is a pick; `confirm` measures it later."""
+        """Uses ``index`` without measuring, unless there is a pick. It is not kept until `confirm` has measured."""
         with self._lock:
             if self.picked is None:
                 self.picked, self.is_provisional = index, True
 
-    def confirm(self, call: Call) -> Choice:
-        """Measures now, whatever is picked, on copies of all that may be overwritten; on a tie the pick stays.
+    def reconsider(self) -> None:
+        """Lets the next call measure, if what is used now was only suggested."""
+        with self._lock:
+            if self.is_provisional:
+                self._is_due = True
+                vars(self).pop("run", None)
 
-        Keeps the choice, and uses it unless another one is forced.
+    def confirm(self, call: Call) -> Choice:
+        """Measures now; on a tie the pick stays. Keeps the choice, and uses it unless another one is forced.
+
+        A choice that is in doubt changes nothing.
         """
         with self._lock:
             choice = self._measured(call)
             self._keep(choice, call)
-            if not self.is_forced:
+            if not self.is_forced and not choice.doubt:
                 self.picked, self.is_provisional = choice.index, False
                 self._bind(choice.index, call)
         return choice
@@ -107,7 +125,7 @@ class MultiKernelCall:
 
     def _decided(self, call: Call) -> int:
         job = ranks() if shares_ranks() else None
-        index = self.picked
+        index = None if self._is_due else self.picked
         if job is not None and not job.decides and not self.is_forced:
             index = self._of_lowest_rank(job)
         if index is None:
@@ -124,6 +142,7 @@ class MultiKernelCall:
                 choice = self._measured(call)
                 self._keep(choice, call)
                 index = choice.index
+        self.is_provisional = self._is_due = False
         return index
 
     def _of_lowest_rank(self, job: Ranks) -> int | None:
@@ -151,19 +170,19 @@ class MultiKernelCall:
         kernels = self.kernels
         choice = find_fastest(self.label, kernels, self._module, call, self.picked)
         meta = getattr(kernels[0], "meta", None)
-        hints, reduction_hint = getattr(meta, "size_hints", {}), getattr(meta, "reduction_hint", "")
-        names = names_of(kernels)
+        hints = " ".join(f"{name}{size}" for name, size in getattr(meta, "size_hints", {}).items())
+        reduction_hint = getattr(meta, "reduction_hint", "")
         log.debug(
-            "pick %dth sub-kernel in %s. Size hints %s. Reduction hint %s. Timings [us] %s",
+            "%s: pick %dth sub-kernel in %s. Size hints %s. Reduction hint %s. Timings %s us",
+            self.label,
             choice.index,
-            names,
-            hints,
+            names_of(kernels),
+            hints or self._sizes,
             reduction_hint,
             [timing and timing.median_us for timing in choice.times],
         )
         if file := metrics_file():
-            shown = " ".join(f"{name}{size}" for name, size in hints.items())
-            add_rows(file, self.label, names, choice, shown, reduction_hint)
+            add_rows(file, self.label, names_of(kernels), choice, hints or self._sizes, reduction_hint)
         return choice
 
     def _keep(self, choice: Choice, call: Call) -> None:
@@ -196,3 +215,9 @@ class MultiKernelCall:
         if not hasattr(kernel, "run"):
             self._kernels[index] = kernel = kernel.result()
         return kernel
+
+
+def _in_memory(source: str) -> ModuleType:
+    module = ModuleType(key_of(source))
+    exec(source, module.__dict__)
+    return module

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from mkexplorer.catalog.model import Timing
-from mkexplorer.measure.verdict import TIE_BAND, Verdict
+from mkexplorer.measure.model import SubKernelResult
+from mkexplorer.measure.verdict import TIE_BAND, Judgement, Verdict
 from mkexplorer.picks.model import Measured
 from mkexplorer.race.racing import Outcome
 from mkexplorer.race.statistics import FASTER, UNSURE, Ruling
@@ -17,6 +18,7 @@ class Choice:
     """``index`` of the sub-kernel to use. ``times`` go by sub-kernel, None for one that could not run.
 
     ``problems`` says why those could not; ``doubt`` why the choice should not be kept, '' where it should.
+    ``configurations`` are those that the sub-kernels ran with, as far as they have any.
     """
 
     index: int
@@ -24,20 +26,39 @@ class Choice:
     ruling: Ruling | None = None
     problems: Mapping[int, BaseException] = field(default_factory=dict)
     doubt: str = ""
+    configurations: tuple[Mapping[str, int], ...] = ()
 
     @property
     def measured(self) -> Measured | None:
-        """As evidence keeps it; None where nothing was measured."""
-        if not self.times:
+        """As evidence keeps it; None where there is nothing to keep. Times without a ruling, of an interpreter, are
+        no evidence.
+        """
+        if self.ruling is None and not self.problems:
             return None
-        if self.ruling is None:
-            return Measured(self.times, None)
-        verdict = Verdict(self.ruling.verdict)
-        return Measured(self.times, verdict, self.ruling.best, self.ruling.ratio, self.ruling.low, self.ruling.high)
+        results = tuple(self._result(index, timing) for index, timing in enumerate(self.times))
+        return Measured(results, self._judgement, notes=("with the arguments of the program's own call",))
 
     @property
     def why(self) -> str:
         return "; ".join(f"sub-kernel {index} cannot run: {_line(error)}" for index, error in self.problems.items())
+
+    @property
+    def _judgement(self) -> Judgement | None:
+        if self.ruling is None:
+            return None
+        ruling = self.ruling
+        bounds = ruling.ratio, ruling.low, ruling.high
+        return Judgement(Verdict(ruling.verdict), ruling.best, ruling.rival, *bounds, regret=None)
+
+    def _result(self, index: int, timing: Timing | None) -> SubKernelResult:
+        configuration = self.configurations[index] if self.configurations else {}
+        problem = self.problems.get(index)
+        return SubKernelResult(
+            timing if self.ruling else None,
+            None,
+            configuration=tuple(configuration.items()),
+            problem=_line(problem) if problem else "",
+        )
 
 
 def choose(outcome: Outcome, runners: Mapping[int, int], count: int, old: int | None) -> Choice:

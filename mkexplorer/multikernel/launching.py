@@ -15,7 +15,7 @@ from .grids import compile_grid
 from .meta import KernelMeta
 from .tuning import fastest_config, remember_config, remembered_config
 
-Grid = tuple[int, ...] | Callable[[Mapping[str, Any]], Sequence[int]]
+Grid = Sequence[int] | Callable[[Mapping[str, Any]], Sequence[int]]
 
 
 class Kernel:
@@ -23,11 +23,16 @@ class Kernel:
 
     Its configurations are tuned at the first launch, or when `prepare` is called, and the winner is remembered in the
     ``best_config_file``. After that ``run`` is the launcher itself.
+
+    ``own_grid``, or the grid that ``meta`` tells, holds for all its launches; without either, each call gives one.
     """
 
-    def __init__(self, function: Any, meta: KernelMeta, best_config_file: Path | None = None) -> None:
+    def __init__(
+        self, function: Any, meta: KernelMeta, best_config_file: Path | None = None, own_grid: Grid | None = None
+    ) -> None:
         self.function = function
         self.meta = meta
+        self.own_grid = own_grid if own_grid is not None else compile_grid(meta.grid) if meta.grid else None
         self.best_config_file = best_config_file
         self.configuration: Mapping[str, int] | None = None
         self._lock = threading.Lock()
@@ -60,7 +65,7 @@ class Kernel:
         return self._positions(set(self.meta.outputs))
 
     def run(self, *arguments: Any, grid: Grid | None = None, stream: object = None) -> Any:
-        """The first launch; the later ones go straight to Triton. ``grid``: None for the kernel's own.
+        """The first launch; the later ones go straight to Triton. ``grid`` is for a kernel without one of its own.
 
         ``arguments`` are in the kernel's order. Triton launches on the current stream, whatever ``stream`` says.
         """
@@ -77,19 +82,12 @@ class Kernel:
                     f"{self.name} takes {len(self.arguments)} arguments ({', '.join(self.arguments)}), "
                     f"and {len(arguments)} were given"
                 )
-            if grid is None and not self.meta.grid:
+            if grid is None and self.own_grid is None:
                 raise MultiKernelError(f"{self.name} has no grid of its own", "Pass one with the call: grid=….")
             config = self._tuned(arguments, grid)
             # An attribute of the object: from now on nothing stands between a call and the launcher.
             self.run = self._launcher(config)  # type: ignore[method-assign]  # that is the point
             self.configuration = config
-
-    def warm_up(self, arguments: Sequence[Any], grid: Grid | None) -> list[Any]:
-        """Compiles every configuration without launching any; ``arguments`` may be dtypes instead of tensors."""
-        given = self._given({})
-        passed = [name for name in self.function.arg_names if name not in {**given, **self.meta.configs[0]}]
-        values = dict(zip(passed, arguments, strict=True))
-        return [self.function.warmup(grid=grid or (1,), **values, **{**given, **each}) for each in self.meta.configs]
 
     def clone_args(self, *arguments: Any) -> tuple[list[Any], dict[str, Any]]:
         """The arguments with copies of those that the kernel overwrites, as Inductor's kernels answer."""
@@ -115,9 +113,8 @@ class Kernel:
         return found
 
     def _launcher(self, config: Mapping[str, int]) -> Launch:
-        own_grid = compile_grid(self.meta.grid) if self.meta.grid else None
         launch = self._interpret if self.is_interpreted else self.function.run
-        return triton_launcher(launch, self.function.arg_names, self._given(config), own_grid)
+        return triton_launcher(launch, self.function.arg_names, self._given(config), self.own_grid)
 
     def _interpret(self, *arguments: Any, grid: Grid, **passed: Any) -> Any:
         """The interpreter gives a grid's function tensors where a GPU gives numbers."""

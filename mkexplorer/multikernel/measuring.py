@@ -6,26 +6,21 @@ import contextlib
 import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
-from functools import cache, lru_cache
-from typing import TYPE_CHECKING, Any
+from functools import lru_cache
+from typing import Any
 
 from mkexplorer.picks.model import Machine
-from mkexplorer.race.racing import Contestant, Outcome, Settings, race
+from mkexplorer.race.host import HostStopwatch
+from mkexplorer.race.racing import Contestant, Outcome, Run, Settings, race
 
 from .environment import config
 from .sharing import alone_on
-
-if TYPE_CHECKING:
-    from mkexplorer.race.racing import Stopwatch
 
 # Given the contestants and which of them is the old pick; `config.measure` takes the place of `measure`.
 Measure = Callable[[Sequence[Contestant], int | None], Outcome]
 
 # A program wants to know which is faster; how fast each is with a warm cache is for `mkexplorer bench`.
 _SETTINGS = Settings(hot_rounds=0)
-# A kernel in Triton's interpreter takes thousands of times as long as on a GPU, and no choice rests on its time.
-_INTERPRETED = Settings(hot_rounds=0, warm_rounds=0, first_rounds=2, fewest_rounds=2, most_rounds=2)
 _DRIVER_VERSION = "/sys/module/nvidia/version"
 
 
@@ -44,8 +39,7 @@ def measure(contestants: Sequence[Contestant], old: int | None, device: str) -> 
         return config.measure(contestants, old)
     with alone_on(_lasting_name(device)):
         if device == "cpu":
-            outcome = race(contestants, _host_stopwatch(), _INTERPRETED, old)
-            return replace(outcome, ruling=None)  # an interpreter's times say nothing of a GPU's
+            return _on_host(contestants)
         import torch
 
         with torch.cuda.device(device):
@@ -103,23 +97,19 @@ def _lasting_name(device: str) -> str:
     return str(getattr(torch.cuda.get_device_properties(device), "uuid", device))
 
 
-def _host_stopwatch() -> Stopwatch:
-    from mkexplorer.race.host import HostStopwatch
-
-    return HostStopwatch()
+def _on_host(contestants: Sequence[Contestant]) -> Outcome:
+    """Once each: a kernel in Triton's interpreter takes thousands of times as long as on a GPU, and proves nothing."""
+    timed = HostStopwatch().time([Run(each) for each in contestants])
+    cold = tuple((time_us,) for time_us in timed.times_us)
+    return Outcome(cold, tuple(() for _ in cold), None, rounds=1, gpu_us=0.0, clock_mhz=None, disturbed=0)
 
 
 def _race_on_gpu(contestants: Sequence[Contestant], old: int | None, device: int) -> Outcome:
+    """A stopwatch is not kept: it holds memory, perhaps of a pool that is given back as a whole (CUDA graphs')."""
     from mkexplorer.race.cuda import EventStopwatch, ProfilerStopwatch
 
     if ProfilerStopwatch.is_available():
         # It may fail for reasons of its own; what is the kernels' fault fails again below.
         with contextlib.suppress(RuntimeError):
-            return race(contestants, _kept(ProfilerStopwatch, device), _SETTINGS, old)
-    return race(contestants, _kept(EventStopwatch, device), _SETTINGS, old)
-
-
-@cache
-def _kept(kind: Callable[[int], Stopwatch], device: int) -> Stopwatch:
-    """A stopwatch holds memory of the size of the GPU's cache, and has learnt how fast this host is."""
-    return kind(device)
+            return race(contestants, ProfilerStopwatch(device), _SETTINGS, old)
+    return race(contestants, EventStopwatch(device), _SETTINGS, old)

@@ -56,7 +56,9 @@ def find_fastest(label: str, kernels: Sequence[Any], module: ModuleType, call: C
     runners = dict(enumerate(able))
     device = device_of_call(kernels, call.arguments)
     outcome = measure(list(able.values()), next((each for each in runners if runners[each] == old), None), device)
-    return replace(choose(outcome, runners, len(kernels), old), problems=problems)
+    configurations = tuple(getattr(kernel, "configuration", None) or {} for kernel in kernels)
+    chosen = choose(outcome, runners, len(kernels), old)
+    return replace(chosen, problems=problems, configurations=configurations)
 
 
 def parts_of(module: ModuleType, count: int, call: Call) -> list[tuple[tuple[Any, ...], Any]]:

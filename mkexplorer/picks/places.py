@@ -11,6 +11,7 @@ from mkexplorer.catalog.catalog import Catalog
 from mkexplorer.catalog.errors import MkexplorerError
 from mkexplorer.catalog.kernel_files import KernelFiles
 from mkexplorer.catalog.model import MultiKernel, PlaceKind
+from mkexplorer.catalog.wrapper_parser import OWN
 
 from .interpreter import Interpreter, InterpreterClosed, InterpreterError
 from .key_computer import KeyComputer
@@ -99,16 +100,17 @@ class _Search:
         elif kind is not PlaceKind.CACHE and "/" not in wrapper.origin.path:
             return PickPlace(multi_kernel.id, None, _NOT_A_CACHE.format(kind=kind))
         releases = writers(wrapper.written_by)
-        if releases and rule_of(releases.last) is Rule.RUN_MODULE:
-            return self._beside_run_module(multi_kernel)
+        if wrapper.written_by == OWN or (releases and rule_of(releases.last) is Rule.RUN_MODULE):
+            return self._beside_run_module(multi_kernel, wrapper.written_by)
         return PickPlace(multi_kernel.id, None, _UNTRUSTED) if kind is PlaceKind.BUNDLE else None
 
-    def _beside_run_module(self, multi_kernel: MultiKernel) -> PickPlace:
+    def _beside_run_module(self, multi_kernel: MultiKernel, written_by: str) -> PickPlace:
         try:
             path = run_module_path(self._kernels.definition(multi_kernel))
         except MkexplorerError as error:
             return _unknown(multi_kernel, error)
-        reason = "beside the module that runs it, as torch 2.3 and 2.4 keep it" if path else _BROKEN_DEFINITION
+        keeper = "mkexplorer.multikernel keeps" if written_by == OWN else "torch 2.3 and 2.4 keep"
+        reason = f"beside the module that runs it, as {keeper} it" if path else _BROKEN_DEFINITION
         return PickPlace(multi_kernel.id, path, reason)
 
     def _with_interpreter(self, waiting: list[MultiKernel]) -> Iterator[PickPlace]:

@@ -20,7 +20,7 @@ class KernelSource(NamedTuple):
     'i32'). ``mutated`` are the arguments whose old contents may matter and which are written over. ``accesses`` counts
     the different addresses at which each argument is read or written. ``bounds`` holds every argument whose elements
     end up in an address: the values below which they must be (names of other arguments may stand in them), or nothing
-    where only 0 is sure to be right.
+    where only 0 is sure to be right. ``zeroed`` arguments hold zeros before every launch, as the decorator says.
     """
 
     parameters: tuple[str, ...]
@@ -30,6 +30,7 @@ class KernelSource(NamedTuple):
     written: frozenset[str]
     accesses: dict[str, int]
     bounds: dict[str, tuple[str, ...]]
+    zeroed: frozenset[str] = frozenset()
 
 
 @lru_cache(maxsize=64)
@@ -85,12 +86,17 @@ class Reader:
     """
 
     def __init__(self, function: ast.FunctionDef) -> None:
-        # Block sizes are annotated as constants; a launcher has them already.
-        self.parameters = tuple(argument.arg for argument in function.args.args if argument.annotation is None)
         every = [argument.arg for argument in function.args.args]
         types = in_decorator(function, "signature") or {}
         # Torch 2.5 and before number the parameters.
         self.types = {every[name] if isinstance(name, int) else name: str(types[name]) for name in types}
+        # Block sizes are annotated as constants; a launcher has them already.
+        self.parameters = tuple(
+            argument.arg
+            for argument in function.args.args
+            if self.types.get(argument.arg, "constexpr" if argument.annotation else "") != "constexpr"
+        )
+        self._zeroed = frozenset(in_decorator(function, "reset_to_zero_arg_names") or ())
         self._mutated = frozenset(in_decorator(function, "mutated_arg_names") or ())
         self.values: dict[str, list[ast.expr]] = {}
         self.loads: list[ast.Call] = []
@@ -118,6 +124,7 @@ class Reader:
             frozenset(written),
             counts,
             bounds,
+            self._zeroed,
         )
 
     def _see(self, node: ast.AST) -> None:

@@ -8,11 +8,15 @@ import sys
 from types import ModuleType
 from typing import Any
 
+from . import own_kernels
+
 
 def load(folder: str, key: str, text: str) -> ModuleType:
     """Executes a kernel's file, which is written into ``folder``; torch takes an equal path for a module it knows."""
     from torch._inductor.codecache import PyCodeCache
 
+    if own_kernels.PACKAGE in text:
+        own_kernels.install()
     path = os.path.join(folder, f"{key}.py")
     with open(path, "w", encoding="utf-8", newline="") as file:
         file.write(text)

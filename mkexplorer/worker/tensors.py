@@ -85,7 +85,7 @@ def _names(index: int, source: KernelSource, takes: Sequence[int]) -> list[str]:
 
 
 def _role(name: str, named: list[tuple[KernelSource, str]]) -> str:
-    if name.startswith(SCRATCH_NAMES):
+    if name.startswith(SCRATCH_NAMES) or any(own in source.zeroed for source, own in named):
         return SCRATCH
     if any(own in source.mutated and own in source.read for source, own in named):
         return IN_OUT

@@ -1,0 +1,192 @@
+"""The sub-kernels that a user gives to `multi_kernel`, taken apart: what launches each, and what it takes."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any
+
+from .borrowed import python_function
+from .errors import DefinitionError
+
+Grid = Sequence[int] | Callable[[Mapping[str, Any]], Sequence[int]]
+_OPTIONS = ("num_warps", "num_stages", "num_ctas", "maxnreg")
+
+
+@dataclass(frozen=True)
+class Part:
+    """One sub-kernel as it was given.
+
+    ``function`` launches it: a function of `triton.jit`, with `triton.heuristics` around it or not; its ``configs`` are
+    tuned here. With hooks that only Triton's own tuner can call, ``function`` leads to that tuner, and ``own_tuner``
+    says so. ``pruner`` is a tuner that chooses among the configurations by the arguments of a call.
+    """
+
+    function: Any
+    base: Any
+    configs: tuple[Mapping[str, Any], ...] = ({},)
+    constants: Mapping[str, Any] = field(default_factory=dict)
+    heuristics: Mapping[str, Callable[[Mapping[str, Any]], Any]] = field(default_factory=dict)
+    grid: Grid | None = None
+    kind: str | None = None
+    keys: tuple[str, ...] = ()
+    restored: tuple[str, ...] = ()
+    own_tuner: bool = False
+    pruner: Any = None
+
+    @property
+    def is_interpreted(self) -> bool:
+        """Whether Triton's interpreter runs it, on the CPU."""
+        return type(self.base).__name__ == "InterpretedFunction"
+
+    @property
+    def name(self) -> str:
+        return str(python_function(self.base).__name__)
+
+    @cached_property
+    def parameters(self) -> Mapping[str, inspect.Parameter]:
+        """Those that a call passes, in the kernel's order."""
+        given = {*self.constants, *self.heuristics, *(name for config in self.configs for name in config)}
+        own = inspect.signature(python_function(self.base)).parameters
+        left = self.function.arg_names
+        return {name: each for name, each in own.items() if name in left and name not in given}
+
+    def configs_for(self, values: Mapping[str, Any]) -> tuple[dict[str, Any], ...]:
+        """The configurations to tune among, with what the heuristics say to each of them for a call's ``values``."""
+        configs = self.configs
+        if self.pruner is not None:
+            self.pruner.nargs = dict(values)  # as its own `run` leaves it for the functions that prune
+            configs = tuple(config_of(each) for each in self.pruner.prune_configs({}))
+        return tuple(self._with_heuristics(config, values) for config in configs)
+
+    def warm_up(self, values: Mapping[str, Any], grid: Grid | None) -> list[Any]:
+        """Compiles every configuration for a call's ``values``, where a dtype may stand for a tensor."""
+        from triton.runtime.jit import MockTensor
+
+        own = {name: MockTensor.wrap_dtype(values[name]) for name in self.parameters}
+        used = self.grid if self.grid is not None else grid or (1,)
+        configs = [{**self.constants, **config} for config in self.configs]
+        return [self.function.warmup(grid=used, **own, **given) for given in configs]
+
+    def _with_heuristics(self, config: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
+        known = dict(config)
+        for name, heuristic in self.heuristics.items():
+            known[name] = heuristic({**values, **self.constants, **known})
+        return known
+
+
+def sub_kernel(
+    function: Any,
+    *,
+    grid: Grid | None = None,
+    kind: str | None = None,
+    num_warps: int | None = None,
+    num_stages: int | None = None,
+    num_ctas: int | None = None,
+    maxnreg: int | None = None,
+    **constants: Any,
+) -> Part:
+    """A sub-kernel with a launch grid, options and constants of its own, to be given to `multi_kernel`.
+
+    ``function`` is what ``@triton.jit`` makes, with ``@triton.heuristics`` and ``@triton.autotune`` above it or not;
+    the configurations of the latter are tuned by us. ``grid`` holds against the one in brackets. ``constants`` are
+    values of the kernel's parameters; a function among them gets all arguments by name and computes the value at each
+    launch, as with ``triton.heuristics``. ``kind`` ('looped', 'persistent', …) is for the explorer; the function's
+    name tells it mostly.
+    """
+    part = _part_of(function)
+    options = dict(zip(_OPTIONS, (num_warps, num_stages, num_ctas, maxnreg), strict=True))
+    said = {name: value for name, value in options.items() if value is not None}
+    if said and (part.own_tuner or part.configs != ({},)):
+        raise DefinitionError(
+            f"{part.name} has @triton.autotune, and {_listed(said)} besides",
+            "Put these into its configurations.",
+        )
+    own = inspect.signature(python_function(part.base)).parameters
+    for name in constants:
+        if name not in own:
+            raise DefinitionError(f"{part.name} has no parameter {name}", f"It has {_listed(own)}.")
+    computed = {name: value for name, value in constants.items() if inspect.isfunction(value)}
+    fixed = {name: value for name, value in constants.items() if name not in computed}
+    if computed:
+        from triton import heuristics
+
+        part = replace(part, function=heuristics(computed)(part.function))
+    return replace(
+        part,
+        configs=(said,) if said else part.configs,
+        constants=fixed,
+        heuristics={**computed, **part.heuristics},
+        grid=grid,
+        kind=kind,
+    )
+
+
+def as_part(given: Any) -> Part:
+    return given if isinstance(given, Part) else _part_of(given)
+
+
+def config_of(config: Any) -> dict[str, Any]:
+    """A configuration of Triton's as what it passes to a kernel; options at their default count as not said."""
+    said = {name: getattr(config, name, None) for name in _OPTIONS}
+    if said["num_ctas"] == 1:
+        del said["num_ctas"]
+    return {**config.kwargs, **{name: value for name, value in said.items() if value is not None}}
+
+
+def is_constexpr(parameter: inspect.Parameter) -> bool:
+    annotation = parameter.annotation
+    return "constexpr" in (annotation if isinstance(annotation, str) else getattr(annotation, "__name__", ""))
+
+
+def _part_of(function: Any) -> Part:
+    kind = type(function).__name__
+    if kind == "Autotuner":
+        return _tuned(function)
+    if kind == "Heuristics":
+        below = _part_of(function.fn)
+        if below.configs != ({},) or below.own_tuner:
+            raise DefinitionError(
+                f"{below.name} has @triton.heuristics above @triton.autotune", "Put @triton.autotune on top."
+            )
+        return replace(below, function=function, heuristics={**function.values, **below.heuristics})
+    if inspect.isfunction(function):
+        raise DefinitionError(
+            f"{function.__name__} is a plain function, no kernel of Triton", "Put @triton.jit above it."
+        )
+    if not hasattr(function, "run") or not hasattr(function, "arg_names"):
+        raise DefinitionError(f"{function!r} is no kernel of Triton", "Give functions with @triton.jit above them.")
+    return Part(function, function)
+
+
+def _tuned(tuner: Any) -> Part:
+    below = _part_of(tuner.fn)
+    keys = tuple(each if isinstance(each, str) else tuner.arg_names[each] for each in getattr(tuner, "keys", ()))
+    restored = (*getattr(tuner, "restore_value", ()), *getattr(tuner, "reset_to_zero", ()))
+    has_hooks = tuner.user_defined_pre_hook or tuner.user_defined_post_hook
+    if has_hooks or any(config.pre_hook or getattr(config, "ir_override", None) for config in tuner.configs):
+        return replace(below, function=_OwnTuner(tuner), keys=keys, restored=restored, own_tuner=True)
+    prunes = tuner.perf_model is not None or tuner.early_config_prune is not None
+    configs = tuple(config_of(config) for config in tuner.configs)
+    return replace(below, configs=configs, keys=keys, restored=restored, pruner=tuner if prunes else None)
+
+
+class _OwnTuner:
+    """A tuner of Triton's as a kernel that takes what its configurations leave open; by name, whatever the order."""
+
+    def __init__(self, tuner: Any) -> None:
+        tuned = {name for config in tuner.configs for name in config.kwargs}
+        self.fn = tuner
+        self.arg_names = [name for name in tuner.arg_names if name not in tuned]
+
+    def run(self, *arguments: Any, **passed: Any) -> Any:
+        return self.fn.run(**dict(zip(self.arg_names, arguments, strict=False)), **passed)
+
+    def warmup(self, *arguments: Any, **passed: Any) -> Any:
+        return self.fn.warmup(**dict(zip(self.arg_names, arguments, strict=False)), **passed)
+
+
+def _listed(names: Mapping[str, object]) -> str:
+    return ", ".join(names)

@@ -1,0 +1,223 @@
+"""From the first call of a user's sub-kernels to a multi-kernel: a module in the cache that tells all about it."""
+
+from __future__ import annotations
+
+import inspect
+import logging
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from .borrowed import python_function
+from .clones import is_tensor
+from .codegen import Call as ModuleCall
+from .codegen import GeneratedModule, Tensor, wrapper_text
+from .errors import MultiKernelError
+from .from_triton import sub_kernel
+from .grids import grid_text
+from .kernel import WRITTEN, Argument, ArgumentKind, MultiKernel, SubKernelSpec
+from .launching import Kernel
+from .meta import KernelMeta
+from .modules import key_of, path_of, write_module
+from .parts import Grid, Part, is_constexpr
+from .sources import kernel_text, run_module_text
+
+log = logging.getLogger("mkexplorer.multikernel")
+
+# Torch's dtypes and Triton's.
+_TYPES = {
+    "float64": "fp64",
+    "float32": "fp32",
+    "float16": "fp16",
+    "bfloat16": "bf16",
+    "float8_e4m3fn": "fp8e4nv",
+    "float8_e5m2": "fp8e5",
+    "float8_e4m3fnuz": "fp8e4b8",
+    "float8_e5m2fnuz": "fp8e5b16",
+    "int64": "i64",
+    "int32": "i32",
+    "int16": "i16",
+    "int8": "i8",
+    "uint64": "u64",
+    "uint32": "u32",
+    "uint16": "u16",
+    "uint8": "u8",
+    "bool": "i1",
+}
+# Names that a generated module uses itself.
+_TAKEN = frozenset({"args", "call", "torch", "grid", "async_compile", "get_args", "get_raw_stream", "rand_strided"})
+
+
+@dataclass(frozen=True)
+class FirstCall:
+    """What all sub-kernels share of a call: values by parameter, the grid in brackets, the sizes of its bucket."""
+
+    operation: str
+    values: Mapping[str, Any]
+    grid: Grid | None
+    sizes: str
+    device: str
+    mutated: Collection[str] = ()
+
+
+@dataclass(frozen=True)
+class Record:
+    """``arguments`` are the parameters in the order of the run module, whose text is ``source``.
+
+    ``wrapper`` is the key of the module that the explorer opens, and ``write`` puts it into the cache; '' and None for
+    what cannot be written, and then nothing is kept.
+    """
+
+    kernels: tuple[Kernel, ...]
+    arguments: tuple[str, ...]
+    source: str
+    wrapper: str = ""
+    write: Callable[[], object] | None = None
+
+
+def record(parts: Sequence[Part], call: FirstCall, cache: Path) -> Record:
+    """Sub-kernels that cannot be written down work all the same: nothing is kept of them, and a warning says why."""
+    try:
+        multi_kernel = MultiKernel(tuple(_spec(part, call) for part in parts), call.operation, call.sizes)
+        module = _module(multi_kernel, call)
+        wrapper = key_of(wrapper_text(module, str(cache)))
+    except MultiKernelError as error:
+        log.warning("%s: its choice is not kept: %s. %s", call.operation, error.message, error.advice)
+        return _unwritten(parts, call)
+    kernels = tuple(
+        Kernel(part.function, spec.meta, _best_config_file(spec, cache), part.grid)
+        for part, spec in zip(parts, multi_kernel.sub_kernels, strict=True)
+    )
+    write = partial(write_module, module, cache)
+    return Record(kernels, _passed(multi_kernel), run_module_text(multi_kernel), wrapper, write)
+
+
+def identity(parts: Sequence[Part], call: FirstCall) -> str:
+    """A key that all buckets of the same sub-kernels, dtypes and device have in common."""
+    sources = [inspect.getsource(python_function(part.base)) for part in parts]
+    return key_of("\n".join([call.operation, str(_types(call.values)), str(device_entry(call.device)), *sources]))
+
+
+def device_entry(device: str) -> Mapping[str, str | int]:
+    """What a pick holds for: another GPU has another fastest sub-kernel."""
+    if device == "cpu":
+        return {"type": "cpu"}
+    import torch
+
+    found = torch.cuda.get_device_properties(device)
+    capability = found.major * 10 + found.minor
+    return {"type": "cuda", "name": found.name, "cc": capability, "multi_processor_count": found.multi_processor_count}
+
+
+def _spec(part: Part, call: FirstCall) -> SubKernelSpec:
+    if part.own_tuner:
+        raise MultiKernelError(
+            f"{part.name} has @triton.autotune with hooks, which no file can hold",
+            "Declare what it overwrites as mutated, and leave the hooks out.",
+        )
+    own = {name: call.values[name] for name in part.parameters}
+    types = _types(own, part)
+    return sub_kernel(
+        part.base,
+        kind=part.kind,
+        dtypes=types,
+        in_outs=[name for name in (*call.mutated, *part.restored) if types.get(name, "").startswith("*")],
+        constants=_constants(part, own),
+        configs=part.configs_for(own),
+        grid=_own_grid(part, own),
+        device=device_entry(call.device),
+    )
+
+
+def _unwritten(parts: Sequence[Part], call: FirstCall) -> Record:
+    """Of what a sub-kernel overwrites nothing is known, so all tensors count as overwritten."""
+    kernels, specs = [], []
+    for part in parts:
+        own = {name: call.values[name] for name in part.parameters}
+        constants = _constants(part, own)
+        taken = [name for name in own if name not in constants]
+        tensors = tuple(name for name in taken if is_tensor(own[name]))
+        meta = KernelMeta(part.name, constants=constants, configs=part.configs_for(own), mutated=tensors)
+        kernels.append(Kernel(part.function, meta, None, part.grid))
+        arguments = tuple(Argument(name, ArgumentKind.NUMBER) for name in taken)
+        specs.append(SubKernelSpec(part.name, f"# {part.name} is not written down\n", arguments))
+    multi_kernel = MultiKernel(tuple(specs), call.operation)
+    return Record(tuple(kernels), _passed(multi_kernel), run_module_text(multi_kernel))
+
+
+def _module(multi_kernel: MultiKernel, call: FirstCall) -> GeneratedModule:
+    """The call as it is made now, with tensors of these sizes."""
+    kinds = {each.passed: each.kind for each in multi_kernel.arguments}
+    numbers, tensors, variables = {}, [], {}
+    for name in _passed(multi_kernel):
+        value = call.values[name]
+        if is_tensor(value):
+            variables[name] = f"{name}_" if name in _TAKEN else name
+            dtype = str(value.dtype).removeprefix("torch.")
+            tensors.append(Tensor(variables[name], dtype, tuple(value.shape), tuple(value.stride())))
+        elif value is None or isinstance(value, str | int | float):
+            numbers[name] = value
+        else:
+            raise MultiKernelError(
+                f"{name} is a {type(value).__name__}, which no file can hold", "Only tensors and numbers can be kept."
+            )
+    grid = () if call.grid is None else _written_grid(call.grid, multi_kernel.sub_kernels[0], call)
+    return GeneratedModule(
+        calls=(ModuleCall(multi_kernel, numbers, variables, grid),),
+        inputs=tuple(tensors),
+        outputs=tuple(variables[name] for name in variables if kinds[name] in WRITTEN),
+        device=call.device,
+    )
+
+
+def _written_grid(grid: Grid, spec: SubKernelSpec, call: FirstCall) -> tuple[str, ...]:
+    known = {**call.values, **dict(spec.constants), **(dict(spec.configs[0]) if spec.configs else {})}
+    return _grid_as_text(grid, known)
+
+
+def _own_grid(part: Part, own: Mapping[str, Any]) -> tuple[str, ...]:
+    if part.grid is None:
+        return ()
+    return _grid_as_text(part.grid, {**own, **part.constants, **part.configs_for(own)[0]})
+
+
+def _grid_as_text(grid: Grid, known: Mapping[str, Any]) -> tuple[str, ...]:
+    """A function that no text can tell becomes the numbers that it gives now."""
+    text = grid_text(grid)
+    if text is not None:
+        return text
+    assert callable(grid)
+    return tuple(str(int(size)) for size in grid(known))
+
+
+def _constants(part: Part, own: Mapping[str, Any]) -> dict[str, Any]:
+    passed = {name: value for name, value in own.items() if is_constexpr(part.parameters[name])}
+    return {**part.constants, **passed}
+
+
+def _types(values: Mapping[str, Any], part: Part | None = None) -> dict[str, str]:
+    """Triton's types of the arguments; what has none, such as None, is left to Triton."""
+    types = {}
+    for name, value in values.items():
+        if part is not None and is_constexpr(part.parameters[name]):
+            continue
+        if is_tensor(value):
+            dtype = str(value.dtype).removeprefix("torch.")
+            types[name] = f"*{_TYPES.get(dtype, dtype)}"
+        elif isinstance(value, bool):
+            types[name] = "i1"
+        elif isinstance(value, int):
+            types[name] = "i32" if -(1 << 31) <= value < 1 << 31 else "i64"
+        elif isinstance(value, float):
+            types[name] = "fp32"
+    return types
+
+
+def _passed(multi_kernel: MultiKernel) -> tuple[str, ...]:
+    return (*(argument.passed for argument in multi_kernel.arguments), *multi_kernel.numels)
+
+
+def _best_config_file(spec: SubKernelSpec, cache: Path) -> Path:
+    return path_of(key_of(kernel_text(spec)), cache, ".best_config")

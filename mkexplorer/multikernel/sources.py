@@ -1,0 +1,133 @@
+"""The texts whose hashes are keys: a sub-kernel's own file, and the module that runs a multi-kernel.
+
+The run module has the form in which torch 2.3 and 2.4 wrote it (``MultiKernelState.define_kernel``), so that what
+reads theirs reads ours; `ARGUMENTS` and `TAKES` are our addition.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from mkexplorer.catalog.definitions import code_hash
+
+from .kernel import ArgumentKind, MultiKernel, SubKernelSpec
+from .meta import KernelMeta
+from .triton_heuristics import NAMES
+
+_WIDTH = 116
+
+
+def kernel_text(sub_kernel: SubKernelSpec) -> str:
+    """The sub-kernel's file: what stands above it, a decorator that tells all about it, and its source."""
+    head = "\n".join([*sub_kernel.imports, "", "from mkexplorer.multikernel import triton_heuristics"])
+    parts = [head, sub_kernel.helpers.strip(), _decorator(sub_kernel.meta) + sub_kernel.source.strip()]
+    return "\n\n\n".join(part for part in parts if part) + "\n"
+
+
+def run_module_text(multi_kernel: MultiKernel) -> str:
+    """The module that runs the multi-kernel. The hash of this text is the key under which its pick is kept."""
+    lines = [
+        f"# subkernel{index} code hash: {code_hash(kernel_text(sub_kernel))}"
+        for index, sub_kernel in enumerate(multi_kernel.sub_kernels)
+    ]
+    if multi_kernel.sizes:
+        lines.append(f"# sizes: {one_line(multi_kernel.sizes)}")
+    lines += [
+        f"ARGUMENTS = {_tuple(map(repr, multi_kernel.parameters))}",
+        f"TAKES = {_tuple(_tuple(map(str, each)) for each in multi_kernel.takes)}",
+        "",
+        "",
+        f"def run({', '.join(['multi_kernel_call', *multi_kernel.parameters, 'grid', 'stream'])}):",
+    ]
+    for index in range(len(multi_kernel.sub_kernels)):
+        lines += _call_function(multi_kernel, index)
+    calls = ", ".join(f"call{index}" for index in range(len(multi_kernel.sub_kernels)))
+    lines.append(f"    return multi_kernel_call.run_with_argless_kernels([{calls}])")
+    return "\n".join(lines) + "\n"
+
+
+def taken_parameters(multi_kernel: MultiKernel, index: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """What a sub-kernel takes of the multi-kernel's parameters: its arguments, then the numels that it takes last."""
+    arguments = multi_kernel.sub_kernels[index].arguments
+    names = [multi_kernel.parameters[position] for position in multi_kernel.takes[index]]
+    count = len(arguments)
+    while count and arguments[count - 1].kind is ArgumentKind.NUMEL:
+        count -= 1
+    return tuple(names[:count]), tuple(names[count:])
+
+
+def _call_function(multi_kernel: MultiKernel, index: int) -> list[str]:
+    arguments, numels = taken_parameters(multi_kernel, index)
+    kernel = f"multi_kernel_call.kernels[{index}]"
+    passed = ", ".join(["*args", *numels, "grid=grid", "stream=stream"])
+    return [
+        f"    def call{index}(need_clone_args=False):",
+        f"        args = [{', '.join(arguments)}]",
+        "        if need_clone_args:",
+        f"            args, _ = {kernel}.clone_args(*args)",
+        f"        return {kernel}.run({passed})",
+        "",
+    ]
+
+
+def _decorator(meta: KernelMeta) -> str:
+    triton_meta = {
+        "signature": meta.signature,
+        "constants": meta.constants,
+        "divisible_by_16": list(meta.divisible_by_16),
+        "device": meta.device,
+    }
+    inductor_meta = {
+        "kernel_name": meta.name,
+        "mutated_arg_names": list(meta.mutated),
+        "output_arg_names": list(meta.outputs),
+        "reset_to_zero_arg_names": list(meta.zeroed),
+        "grid": list(meta.grid),
+        "configs": [dict(config) for config in meta.configs],
+    }
+    lines = [f"@triton_heuristics.{NAMES[meta.kind]}("]
+    if meta.size_hints:
+        lines.append(f"    size_hints={dict(meta.size_hints)!r},")
+    if meta.reduction_hint:
+        lines.append(f"    reduction_hint={meta.reduction_hint!r},")
+    lines.append("    filename=__file__,")
+    lines += _mapping("triton_meta", triton_meta)
+    lines += _mapping("inductor_meta", inductor_meta)
+    return "\n".join([*lines, ")\n"])
+
+
+def _mapping(name: str, values: Mapping[str, object]) -> Iterator[str]:
+    """A keyword argument, one line for each value that is not empty; a long list has one for each item."""
+    yield f"    {name}={{"
+    for key, value in values.items():
+        if not value and key != "signature":
+            continue
+        text = f"        {key!r}: {_literal(value)},"
+        if isinstance(value, Sequence) and not isinstance(value, str) and len(text) > _WIDTH:
+            yield f"        {key!r}: ["
+            yield from (f"            {_literal(item)}," for item in value)
+            yield "        ],"
+        else:
+            yield text
+    yield "    },"
+
+
+def _literal(value: object) -> str:
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{key!r}: {_literal(each)}" for key, each in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(_literal, value)) + "]"
+    if isinstance(value, float) and (value != value or value in (float("inf"), float("-inf"))):
+        return f"float('{value}')"
+    return repr(value)
+
+
+def _tuple(parts: Iterable[str]) -> str:
+    listed = list(parts)
+    return f"({listed[0]},)" if len(listed) == 1 else f"({', '.join(listed)})"
+
+
+def one_line(text: str) -> str:
+    """Free text as it can stand in a comment of a generated file: without what would end the comment or a list."""
+    return " ".join(re.sub(r"""['"\\\[\]]""", "", text).split())

@@ -1,0 +1,46 @@
+"""Kernels of the front door's tests, in every form in which a user may give them."""
+
+from __future__ import annotations
+
+import triton
+import triton.language as tl
+
+
+@triton.jit
+def scale_looped(x, out, total, count, factor, BLOCK: tl.constexpr):
+    """Scales, adds up into ``total`` what it was before; one program."""
+    for start in range(0, count, BLOCK):
+        at = start + tl.arange(0, BLOCK)
+        tl.store(out + at, tl.load(x + at, mask=at < count) * factor, mask=at < count)
+    tl.store(total, tl.load(total) + 1)
+
+
+@triton.jit
+def scale_persistent(x, out, total, count, factor, COUNT: tl.constexpr):
+    at = tl.arange(0, COUNT)
+    tl.store(out + at, tl.load(x + at, mask=at < count) * factor, mask=at < count)
+    tl.store(total, tl.load(total) + 1)
+
+
+@triton.jit
+def scale_plain(x, out, count, factor, BLOCK: tl.constexpr):
+    """Needs no total, and as many programs as blocks."""
+    at = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+    tl.store(out + at, tl.load(x + at, mask=at < count) * factor, mask=at < count)
+
+
+@triton.jit
+def scale_greedy(x, out, count, factor, unknown, BLOCK: tl.constexpr):
+    tl.store(out, unknown)
+
+
+@triton.jit
+def scale_broken(x, out, total, count, factor):
+    tl.static_assert(False, "cannot be compiled here")
+
+
+by_power = triton.heuristics({"COUNT": lambda meta: triton.next_power_of_2(meta["count"])})(scale_persistent)
+
+tuned = triton.autotune(
+    [triton.Config({"BLOCK": 16}, num_warps=1), triton.Config({"BLOCK": 32}, num_warps=2)], key=["count"]
+)(scale_looped)

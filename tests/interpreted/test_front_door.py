@@ -1,0 +1,371 @@
+"""`multi_kernel` as a Triton user meets it. On the CPU the first sub-kernel is chosen, unless a race is given."""
+
+from __future__ import annotations
+
+import logging
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import triton
+
+from mkexplorer.catalog import open_catalog
+from mkexplorer.multikernel import DefinitionError, MultiKernelError, SettingError, config, multi_kernel, sub_kernel
+from mkexplorer.multikernel.modules import load_module
+from mkexplorer.race.racing import Contestant
+
+from ..stub_kernels import Stopwatch
+from . import kernels
+
+X = torch.arange(50, dtype=torch.float32)
+
+
+@pytest.fixture
+def times(monkeypatch: pytest.MonkeyPatch) -> Stopwatch:
+    stopwatch = Stopwatch(scale_looped=31.0, scale_persistent=22.0, scale_plain=40.0)
+    monkeypatch.setattr(config, "measure", stopwatch)
+    return stopwatch
+
+
+def scale(**options: Any) -> Any:
+    return multi_kernel(sub_kernel(kernels.scale_looped, BLOCK=16), kernels.by_power, name="scale", **options)
+
+
+def check(function: Any, *, count: int = 50, times_launched: int = 1) -> None:
+    """Launches, and finds that the result is right and that nothing was launched on our tensors to measure."""
+    x = torch.arange(count, dtype=torch.float32)
+    out, total = torch.zeros(count), torch.zeros(1)
+    for _ in range(times_launched):
+        function[(1,)](x, out, total, count, 3.0)
+    assert torch.equal(out, x * 3)
+    assert total.item() == times_launched
+
+
+# ------------------------------------------------------------------------------------------------ launching
+
+
+def test_it_is_launched_like_a_kernel_of_triton(times: Stopwatch) -> None:
+    function = scale()
+    check(function, times_launched=3)
+    assert function.picks == {(): "scale_persistent"}
+    assert len(times.races) == 1
+
+
+def test_what_a_kernel_reads_and_writes_is_found_in_its_source(times: Stopwatch) -> None:
+    check(scale())  # total is one more than before, though three launches at least were made to measure
+
+
+def test_arguments_go_by_position_or_by_name(times: Stopwatch) -> None:
+    function, out, total = scale(), torch.zeros(50), torch.zeros(1)
+    for _ in range(2):
+        function[(1,)](X, out, factor=2.0, count=50, total=total)
+        assert torch.equal(out, X * 2)
+
+
+def test_a_sub_kernel_may_take_less(times: Stopwatch) -> None:
+    times.times_us["scale_plain"] = 5.0
+    plain = sub_kernel(kernels.scale_plain, BLOCK=16, grid=lambda meta: (triton.cdiv(meta["count"], meta["BLOCK"]),))
+    function = multi_kernel(sub_kernel(kernels.scale_looped, BLOCK=16), plain)
+    out, total = torch.zeros(50), torch.zeros(1)
+    for _ in range(2):
+        function[(1,)](X, out, total, 50, 3.0)
+    assert torch.equal(out, X * 3)
+    assert total.item() == 0
+    assert function.picks == {(): "scale_plain"}
+
+
+def test_a_grid_function_gets_all_arguments_by_name(times: Stopwatch) -> None:
+    seen = []
+
+    def grid(meta: Any) -> tuple[int]:
+        seen.append((int(meta["count"]), "BLOCK" in meta or "COUNT" in meta))
+        return (1,)
+
+    out, total = torch.zeros(50), torch.zeros(1)
+    scale()[grid](X, out, total, 50, 3.0)
+    assert torch.equal(out, X * 3)
+    assert set(seen) >= {(50, True)}
+
+
+def test_constexprs_may_be_passed_with_the_call(times: Stopwatch) -> None:
+    function = multi_kernel(kernels.scale_looped, kernels.scale_persistent)
+    assert str(function.__signature__) == "(x, out, total, count, factor, BLOCK, *, COUNT)"
+    out, total = torch.zeros(50), torch.zeros(1)
+    for block in (16, 32, 16):
+        function[(1,)](X, out, total, 50, 3.0, block, COUNT=64)
+        assert torch.equal(out, X * 3)
+    assert len(times.races) == 2  # another BLOCK is another kernel
+    assert total.item() == 3
+
+
+def test_two_sub_kernels_may_be_one_function_with_different_constants(times: Stopwatch) -> None:
+    function = multi_kernel(*(sub_kernel(kernels.scale_looped, BLOCK=block, num_warps=4) for block in (16, 64)))
+    check(function)
+    assert times.races == [(["scale_looped", "scale_looped"], None)]
+
+
+def test_configurations_are_tuned_inside(times: Stopwatch) -> None:
+    function = multi_kernel(kernels.tuned, kernels.by_power)
+    check(function, times_launched=2)
+    assert list(function.picks) == [(64, "float32", "float32", "float32")]  # autotune's key counts
+
+
+def test_as_a_decorator_a_function_gives_signature_grid_and_text(times: Stopwatch) -> None:
+    @multi_kernel(sub_kernel(kernels.scale_looped, BLOCK=16), kernels.by_power)
+    def scaled(x: Any, count: int, out: Any, total: Any, factor: float = 3.0) -> Any:
+        """x times factor"""
+        return (1,)
+
+    out, total = torch.zeros(50), torch.zeros(1)
+    for _ in range(2):
+        scaled(X, 50, out, total=total)
+    assert torch.equal(out, X * 3)
+    assert (scaled.__name__, scaled.__doc__) == ("scaled", "x times factor")
+    assert repr(scaled).startswith(
+        "<multi_kernel scaled(x, count, out, total, factor=3.0) of scale_looped, scale_persistent (picked:"
+    )
+
+
+def test_sub_kernels_with_grids_of_their_own_need_no_brackets(times: Stopwatch) -> None:
+    function = multi_kernel(
+        sub_kernel(kernels.scale_looped, BLOCK=16, grid=(1,)), sub_kernel(kernels.by_power, grid=(1,))
+    )
+    out, total = torch.zeros(50), torch.zeros(1)
+    function(X, out, total, 50, 3.0)
+    assert torch.equal(out, X * 3)
+
+
+def test_a_computed_constant_follows_the_arguments(times: Stopwatch) -> None:
+    function = multi_kernel(
+        sub_kernel(kernels.scale_looped, BLOCK=16),
+        sub_kernel(kernels.scale_persistent, COUNT=lambda meta: triton.next_power_of_2(meta["count"])),
+    )
+    for count in (50, 200):  # one choice, the second call is larger than what the first was compiled for
+        check(function, count=count)
+
+
+def test_warmup_launches_nothing() -> None:
+    assert scale().warmup(*[torch.float32] * 3, 50, 1.0, grid=(1,)) == [None, None]  # the interpreter compiles nothing
+
+
+def test_repr_tells_what_was_chosen(times: Stopwatch) -> None:
+    function = scale(key=["count"])
+    assert repr(function) == ("<multi_kernel scale(x, out, total, count, factor) of scale_looped, scale_persistent>")
+    check(function)
+    assert "(64, float32, float32, float32: scale_persistent)" in repr(function)
+
+
+# ------------------------------------------------------------------------------------------------ mistakes
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: multi_kernel(), "at least two sub-kernels, and none was given"),
+        (lambda: multi_kernel(kernels.tuned), "at least two sub-kernels, and only scale_looped was given"),
+        (lambda: multi_kernel(kernels.tuned, len), "<built-in function len> is no kernel of Triton"),
+        (lambda: multi_kernel(kernels.tuned, check), "check is a plain function, no kernel of Triton"),
+        (lambda: multi_kernel(kernels.tuned, kernels.scale_greedy), "scale_greedy takes unknown, which scale_looped"),
+        (lambda: scale(key=["columns"]), "key names columns, which is no argument"),
+        (lambda: scale(mutated=["totals"]), "mutated names totals, which is no argument"),
+        (lambda: sub_kernel(kernels.scale_plain, BLOK=16), "scale_plain has no parameter BLOK"),
+        (lambda: sub_kernel(kernels.tuned, num_warps=4), "scale_looped has @triton.autotune, and num_warps besides"),
+    ],
+)
+def test_a_mistake_is_told_where_it_is_made(make: Any, message: str) -> None:
+    with pytest.raises(DefinitionError, match=message.replace("(", r"\(")) as raised:
+        make()
+    assert raised.value.advice
+
+
+def test_a_missing_grid_is_told() -> None:
+    out, total = torch.zeros(50), torch.zeros(1)
+    with pytest.raises(MultiKernelError, match="scale was called without a grid") as raised:
+        scale()(X, out, total, 50, 3.0)
+    assert "scale[grid](…)" in raised.value.advice
+
+
+def test_python_tells_a_missing_or_unknown_argument_by_its_name() -> None:
+    with pytest.raises(TypeError, match=r"scale\(\) missing 1 required positional argument: 'factor'"):
+        scale()[(1,)](X, X, X, 50)
+    with pytest.raises(TypeError, match=r"scale\(\) got an unexpected keyword argument 'num_warps'"):
+        scale()[(1,)](X, X, X, 50, 3.0, num_warps=4)
+
+
+def test_a_sub_kernel_that_cannot_be_compiled_is_left_out(times: Stopwatch, caplog: pytest.LogCaptureFixture) -> None:
+    function = multi_kernel(kernels.scale_broken, sub_kernel(kernels.scale_looped, BLOCK=16))
+    check(function)
+    assert function.picks == {(): "scale_looped"}
+    assert "scale_broken cannot run and is not used" in caplog.text
+
+
+def test_a_forced_sub_kernel(times: Stopwatch, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MKEXPLORER_SUB_KERNEL", "scale=0")
+    function = scale()
+    check(function)
+    assert (function.picks, times.races) == ({(): "scale_looped"}, [])
+    monkeypatch.setenv("MKEXPLORER_SUB_KERNEL", "scale=2")
+    with pytest.raises(SettingError, match="scale has no sub-kernel 2"):
+        check(scale())
+
+
+# ------------------------------------------------------------------------------------------------ the cache
+
+
+def test_the_explorer_opens_what_was_chosen(times: Stopwatch, own_cache: Path) -> None:
+    check(scale())
+    (found,) = open_catalog(str(own_cache)).multi_kernels
+    assert [each.name for each in found.sub_kernels] == ["scale_looped", "scale_persistent"]
+    assert [each.kind for each in found.sub_kernels] == ["looped", "persistent"]
+    assert found.operations == ("scale",)
+    command = [sys.executable, "-m", "mkexplorer"]
+    listed = subprocess.run([*command, "list", str(own_cache)], capture_output=True, text=True, check=True).stdout
+    assert "picked 1" in listed
+    assert "31.0 µs" in listed
+    pinned = subprocess.run([*command, "pin", found.id, "0", "--place", str(own_cache)], capture_output=True, text=True)
+    assert pinned.returncode == 0, pinned.stderr
+    again = scale()
+    check(again)
+    assert again.picks == {(): "scale_looped"}
+    assert len(times.races) == 1
+
+
+def test_the_module_that_it_opens_runs_by_itself(times: Stopwatch, own_cache: Path) -> None:
+    check(scale())
+    (wrapper,) = (each for each in own_cache.glob("*/*.py") if "def get_args" in each.read_text())
+    module = load_module(wrapper)
+    x, out, total = module.get_args()
+    module.call([x, out, total])
+    assert torch.equal(out, x * 3)
+    assert module.multi_kernel_0.picked == 1  # the same run module, the same pick
+
+
+def test_another_type_is_another_pick(times: Stopwatch, own_cache: Path) -> None:
+    for dtype in (torch.float32, torch.float16):
+        x, out, total = X.to(dtype), torch.zeros(50, dtype=dtype), torch.zeros(1)
+        scale()[(1,)](x, out, total, 50, 2.0)
+        assert torch.equal(out, x * 2)
+    assert len(times.races) == 2
+    assert len(list(own_cache.glob("*/*.picked_kernel"))) == 2
+
+
+def test_what_cannot_be_written_down_works_without_being_kept(
+    times: Stopwatch, own_cache: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    scope: dict[str, Any] = {"triton": triton}
+    exec("@triton.jit\ndef typed_in(x, out, total, count, factor): out", scope)
+    function = multi_kernel(scope["typed_in"], sub_kernel(kernels.scale_looped, BLOCK=16))
+    times.times_us["typed_in"] = 100.0
+    check(function, times_launched=2)
+    assert "its choice is not kept" in caplog.text
+    assert not own_cache.exists()
+
+
+def test_a_cache_that_cannot_be_written_stops_nobody(times: Stopwatch, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    check(scale(cache=tmp_path / "file" / "cache"))
+
+
+# ------------------------------------------------------------------------------------------------ picks by shape
+
+
+class Noted:
+    """A confirmer that a test asks when it wants to."""
+
+    def __init__(self) -> None:
+        self.jobs: list[Any] = []
+
+    def add(self, multi_kernel: Any, call: Any, done: Any) -> None:
+        self.jobs.append((multi_kernel, call, done))
+
+
+def sizes(function: Any) -> dict[int, str]:
+    return {bucket[0]: name for bucket, name in function.picks.items()}
+
+
+def test_sizes_up_to_a_power_of_two_share_a_choice(times: Stopwatch) -> None:
+    function = scale(key=["count"])
+    for count in (33, 50, 64, 50):
+        check(function, count=count)
+    assert sizes(function) == {64: "scale_persistent"}
+    assert len(times.races) == 1
+
+
+def test_each_bucket_has_its_own_choice(times: Stopwatch) -> None:
+    function = scale(key=["count"])
+    check(function, count=16)
+    times.times_us["scale_looped"] = 1.0
+    check(function, count=300)
+    for count in (16, 300):
+        check(function, count=count)
+    assert sizes(function) == {16: "scale_persistent", 512: "scale_looped"}
+    assert len(times.races) == 2
+
+
+def test_a_near_size_starts_from_its_neighbours_choice_and_is_confirmed_later(times: Stopwatch) -> None:
+    confirmer = Noted()
+    function = scale(key=["count"], confirmer=confirmer)
+    check(function, count=64)
+    times.times_us["scale_looped"] = 1.0
+    for _ in range(10):
+        check(function, count=100)
+    assert sizes(function) == {64: "scale_persistent", 128: "scale_persistent"}
+    assert len(times.races) == 1
+    ((call, arguments, done),) = confirmer.jobs  # once, after some calls
+    call.confirm(arguments)
+    done()
+    assert sizes(function) == {64: "scale_persistent", 128: "scale_looped"}
+    check(function, count=100)
+    assert times.races[1:] == [(["scale_looped", "scale_persistent"], 1)]
+
+
+def test_a_user_may_say_when_to_confirm(times: Stopwatch) -> None:
+    function = scale(key=["count"])
+    check(function, count=64)
+    check(function, count=100)
+    times.times_us["scale_looped"] = 1.0
+    function.confirm()
+    check(function, count=100, times_launched=2)
+    assert sizes(function) == {64: "scale_persistent", 128: "scale_looped"}
+    assert len(times.races) == 2
+
+
+def test_a_new_process_starts_from_the_neighbours_of_earlier_ones(times: Stopwatch) -> None:
+    check(scale(key=["count"]), count=64)
+    again = scale(key=["count"])
+    check(again, count=100)
+    check(again, count=1000)
+    assert sizes(again) == {128: "scale_persistent", 1024: "scale_persistent"}
+    assert len(times.races) == 2  # 100 is near 64, 1000 is not
+
+
+def test_a_key_may_be_computed_and_buckets_be_exact(times: Stopwatch) -> None:
+    function = scale(key=lambda meta: (meta["x"].numel() // 10, meta["x"].dtype), bucket=lambda size: size)
+    for count in (50, 55, 500):
+        check(function, count=count)
+    assert [bucket[0] for bucket in function.picks] == [5, 50]
+    assert len(times.races) == 2
+
+
+def test_a_hook_sees_who_runs_and_can_launch_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[Contestant] = []
+
+    def measure(contestants: Any, old: int | None) -> Any:
+        seen.extend(contestants)
+        return Stopwatch(scale_looped=1.0, scale_persistent=2.0)(contestants, old)
+
+    monkeypatch.setattr(config, "measure", measure)
+    check(scale())
+    assert [each.name for each in seen] == ["scale_looped", "scale_persistent"]
+    assert all(each.restore is not None for each in seen)  # total is read and written
+
+
+def test_without_a_hook_the_first_one_that_runs_is_taken_on_the_cpu(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.DEBUG, "mkexplorer.multikernel"):
+        function = scale()
+        check(function)
+    assert function.picks == {(): "scale_looped"}
+    assert "scale: pick 0th sub-kernel in ['scale_looped', 'scale_persistent']" in caplog.text

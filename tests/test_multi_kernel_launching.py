@@ -1,0 +1,147 @@
+"""A sub-kernel's own configurations and launcher, told with stand-ins for Triton's functions."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from mkexplorer.multikernel.binding import part_of, triton_launcher
+from mkexplorer.multikernel.environment import config
+from mkexplorer.multikernel.errors import MultiKernelError
+from mkexplorer.multikernel.launching import Kernel
+from mkexplorer.multikernel.meta import KernelMeta
+
+from .stub_kernels import Stopwatch
+
+CONFIGS: tuple[Mapping[str, int], ...] = ({"BLOCK": 16, "num_warps": 1}, {"BLOCK": 32, "num_warps": 2})
+
+
+class Function:
+    """As a function of `triton.jit` looks from outside."""
+
+    def __init__(self, *parameters: str) -> None:
+        self.arg_names = list(parameters)
+        self.launches: list[tuple[tuple[Any, ...], dict[str, Any]]] = []
+
+    def run(self, *arguments: Any, grid: Any, warmup: bool, **given: Any) -> str:
+        assert not warmup
+        if given.get("BLOCK") == 99:
+            raise RuntimeError("out of resource")
+        if arguments and isinstance(arguments[0], torch.Tensor):
+            arguments[0].add_(1)
+        self.launches.append((arguments, {**given, "grid": grid}))
+        return "launched"
+
+
+@pytest.fixture
+def times(monkeypatch: pytest.MonkeyPatch) -> Stopwatch:
+    stopwatch = Stopwatch(**{"k#0": 3.0, "k#1": 2.0, "k#2": 9.0})
+    monkeypatch.setattr(config, "measure", stopwatch)
+    monkeypatch.delenv("MKEXPLORER_DISABLE_MULTI_KERNEL_CACHE", raising=False)
+    return stopwatch
+
+
+def kernel(*configs: Mapping[str, int], file: Path | None = None, **meta: Any) -> Kernel:
+    function = Function("x", "n", "EPS", "BLOCK")
+    return Kernel(function, KernelMeta("k", constants={"EPS": 0.5}, configs=configs or ({},), **meta), file)
+
+
+def test_constants_and_options_are_passed_by_name() -> None:
+    one = kernel({"BLOCK": 16, "num_warps": 4})
+    assert one.arguments == ("x", "n")
+    assert one.run(1, 2, grid=(3,)) == "launched"
+    assert one.function.launches == [((1, 2), {"EPS": 0.5, "BLOCK": 16, "num_warps": 4, "grid": (3,)})]
+
+
+def test_behind_a_constant_in_the_middle_arguments_go_by_name() -> None:
+    function = Function("x", "BLOCK", "n")
+    Kernel(function, KernelMeta("k", configs=({"BLOCK": 16},))).run(1, 2, grid=(3,))
+    assert function.launches == [((1,), {"n": 2, "BLOCK": 16, "grid": (3,)})]
+
+
+def test_after_the_first_launch_run_is_the_launcher() -> None:
+    one = kernel({"BLOCK": 16})
+    assert "run" not in vars(one)
+    one.run(1, 2, grid=(3,))
+    assert one.run(1, 2, grid=(4,), stream=7) == "launched"
+    assert vars(one)["run"].__code__.co_filename == "<call of a multi-kernel>"
+
+
+def test_the_fastest_configuration_is_found_on_copies(times: Stopwatch, tmp_path: Path) -> None:
+    file = tmp_path / "ab" / "k.best_config"
+    one = kernel(*CONFIGS, file=file, mutated=("x",))
+    x = torch.zeros(2)
+    one.run(x, 2, grid=(3,))
+    assert x.tolist() == [1.0, 1.0]
+    assert one.configuration == CONFIGS[1]
+    assert repr(one) == "<other k: BLOCK 32, num_warps 2>"
+    kept = json.loads(file.read_text())
+    assert (kept["BLOCK"], kept["num_warps"], kept["time_taken_ms"]) == (32, 2, 0.002)
+    assert list(file.parent.iterdir()) == [file]
+
+
+def test_what_was_found_is_remembered(times: Stopwatch, tmp_path: Path) -> None:
+    for _ in range(2):
+        kernel(*CONFIGS, file=tmp_path / "k.best_config").run(1, 2, grid=(3,))
+    assert len(times.races) == 1
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"BLOCK": 32}', b"\xff"])
+def test_a_broken_memory_is_measured_anew(times: Stopwatch, tmp_path: Path, content: bytes) -> None:
+    file = tmp_path / "k.best_config"
+    file.write_bytes(content)
+    one = kernel(*CONFIGS, file=file)
+    one.run(1, 2, grid=(3,))
+    assert one.configuration == CONFIGS[1]
+
+
+def test_other_configurations_are_not_taken_for_these(times: Stopwatch, tmp_path: Path) -> None:
+    file = tmp_path / "k.best_config"
+    kernel(*CONFIGS, file=file).run(1, 2, grid=(3,))
+    kernel(*CONFIGS, {"BLOCK": 64, "num_warps": 2}, file=file).run(1, 2, grid=(3,))
+    assert len(times.races) == 2
+
+
+def test_a_configuration_that_cannot_run_is_left_out(times: Stopwatch) -> None:
+    one = kernel({"BLOCK": 99}, {"BLOCK": 16}, {"BLOCK": 32})
+    one.run(1, 2, grid=(3,))
+    assert times.races == [(["k#1", "k#2"], None)]
+    with pytest.raises(RuntimeError, match="out of resource"):
+        kernel({"BLOCK": 99}, {"BLOCK": 99}).run(1, 2, grid=(3,))
+
+
+def test_its_own_grid_holds() -> None:
+    one = kernel({"BLOCK": 16}, grid=("cdiv(n, BLOCK)",))
+    one.run(1, 40)
+    grid = one.function.launches[0][1]["grid"]
+    assert grid({"n": 40, "BLOCK": 16}) == (3,)
+
+
+def test_a_call_that_does_not_fit_is_told() -> None:
+    with pytest.raises(MultiKernelError, match=r"k takes 2 arguments \(x, n\), and 1 were given"):
+        kernel({"BLOCK": 16}).run(1, grid=(3,))
+    with pytest.raises(MultiKernelError, match="k has no grid of its own"):
+        kernel({"BLOCK": 16}).run(1, 2)
+
+
+def test_clone_args_answers_as_inductors_kernels_do() -> None:
+    x = torch.zeros(2)
+    arguments, named = kernel({"BLOCK": 16}, mutated=("x",)).clone_args(x, 2)
+    assert (arguments[1], named) == (2, {})
+    assert arguments[0] is not x
+
+
+@pytest.mark.parametrize("names", [("grid", "stream", "launch"), ("x", "class", "given0"), ("own_grid", "run", "a-b")])
+def test_any_parameter_name_can_be_bound(names: tuple[str, ...]) -> None:
+    run = part_of(lambda *arguments, grid, stream: (arguments, grid, stream), names, (2, 0))
+    assert run(1, 2, 3, grid=4, stream=5) == ((3, 1), 4, 5)
+
+
+def test_a_launcher_for_triton_takes_its_own_names() -> None:
+    run = triton_launcher(lambda *arguments, **named: (arguments, named), ("grid_", "launch"), {"num_warps": 4}, None)
+    assert run(1, 2, grid=(3,)) == ((1, 2), {"num_warps": 4, "grid": (3,), "warmup": False})
