@@ -32,6 +32,7 @@ from torch.autograd import profiler
 import mkexplorer
 from mkexplorer.catalog.store import FolderStore
 from mkexplorer.inductor import gpu, measuring, session
+from mkexplorer.multikernel.clones import clone_overwritten
 from mkexplorer.picks.changes import PickChange
 from mkexplorer.picks.files import read_pick_file
 from mkexplorer.picks.model import Action, Held, Machine, PickState, Who
@@ -761,7 +762,7 @@ def case_nothing_of_a_measurement_stays_in_memory(folder: Path) -> None:
 
     set_times(looped=31.0, persistent=22.0)
     kept: list[Any] = []
-    cloned = measuring.clone_overwritten
+    cloned = clone_overwritten
 
     def watch(*arguments: Any) -> Any:
         clones = cloned(*arguments)

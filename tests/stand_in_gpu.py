@@ -51,11 +51,15 @@ def set_up() -> None:
     torch.cuda.set_device = lambda device: None
     torch.cuda._DeviceGuard = _NoGuard
     triton_heuristics.CachingAutotuner.precompile = _precompile
-    gpu.race_on_gpu = _race
-    gpu.is_capturing = lambda: False
-    gpu.current_stream = lambda device: 0
-    gpu.machine = lambda device: H100
-    gpu.on_stream = _NoGuard
+    answers = {
+        "race_on_gpu": _race,
+        "is_capturing": lambda: False,
+        "current_stream": lambda device: 0,
+        "machine": lambda device: H100,
+        "on_stream": _NoGuard,
+    }
+    for name, answer in answers.items():
+        setattr(gpu, name, answer)
 
 
 def set_times(**by_kind: float) -> None:
