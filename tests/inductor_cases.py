@@ -37,7 +37,7 @@ from mkexplorer.picks.changes import PickChange
 from mkexplorer.picks.files import read_pick_file
 from mkexplorer.picks.model import Action, Held, Machine, PickState, Who
 from mkexplorer.picks.writing import Occasion, apply_change
-from tests import stand_in_gpu
+from tests import generate_wrappers, stand_in_gpu
 from tests.stand_in_gpu import H100, effects, launches, load, names, races, set_times
 
 StockCall = stock_module.MultiKernelCall
@@ -62,9 +62,9 @@ def entries(path: Path) -> Any:
     return file.history.entries
 
 
-def failure_of(function: Callable[..., object], *arguments: object) -> Exception | None:
+def failure_of(function: Callable[..., object], *arguments: object, **keywords: object) -> Exception | None:
     try:
-        function(*arguments)
+        function(*arguments, **keywords)
     except Exception as error:
         return error
     return None
@@ -267,6 +267,16 @@ def case_a_directory_in_the_place_of_a_pick_stops_nobody(folder: Path) -> None:
         softmax(module)
     assert call_of(module).picked_kernel == 1
     assert any("not kept" in each for each in told)
+
+
+def case_the_cache_may_be_a_link(folder: Path) -> None:
+    set_times(looped=31.0, persistent=22.0)
+    (folder / "real").mkdir()
+    (folder / "link").symlink_to(folder / "real")
+    with mkexplorer.installed():
+        module = load("softmax", folder / "link")
+        softmax(module)
+    assert pick_of(module).read_text() == "1"
 
 
 def case_a_forced_pick_is_used_and_not_kept(folder: Path) -> None:
@@ -598,6 +608,20 @@ def case_choices_are_recorded_for_cpp_wrappers(folder: Path) -> None:
     from torch._inductor.codegen import cpp_wrapper_gpu
 
     assert cpp_wrapper_gpu.MultiKernelCall is StockCall, "put back"
+
+
+def case_a_cpp_wrapper_that_is_compiled_lazily_tells_what_to_do(folder: Path) -> None:
+    if tuple(map(int, torch.__version__.split(".")[:2])) < (2, 12):
+        return
+    options = {"triton.autotune_at_compile_time": False, "cpp_wrapper": True}
+    with inductor_config.patch({"triton.multi_kernel": 1, **options}):
+        failure = failure_of(generate_wrappers.generate, "softmax", cpp_wrapper=True)
+        assert isinstance(failure, AssertionError), "torch is cured of it: is this case still needed?"
+        with mkexplorer.installed():
+            failure = failure_of(generate_wrappers.generate, "softmax", cpp_wrapper=True)
+            assert "autotune_at_compile_time = True" in str(failure)
+    with inductor_config.patch(cpp_wrapper=True), mkexplorer.installed():
+        assert inductor_config.triton.multi_kernel == 0, "nobody asked for it"
 
 
 def case_a_warm_graph_cache_is_no_end(folder: Path) -> None:

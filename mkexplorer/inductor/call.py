@@ -25,6 +25,10 @@ log = logging.getLogger("mkexplorer.inductor")
 _TABLE = "persistent_red_perf"
 _MOST_IN_TABLE = 4
 _NEAR_FRAMES = 8
+_LAZY = (
+    "torch 2.12 and later writes C++ wrappers before any kernel has run, and has no way to choose sub-kernels then; "
+    "set torch._inductor.config.triton.autotune_at_compile_time = True, or do without: TORCHINDUCTOR_MULTI_KERNEL=0"
+)
 # What whoever imported torch's class before may replace in it, as torch's own tests do.
 _STOCK_METHODS = {name: getattr(StockCall, name) for name in ("run", "benchmark_sub_kernels")}
 
@@ -90,6 +94,13 @@ class MultiKernelCall(StockCall):  # type: ignore[misc]  # mypy does not follow 
         why = "; ".join(filter(None, (self._note, measurement.choice.why if measurement is not None else "")))
         if self._pick.keep(self.picked_kernel, gpu.machine(self._device), measured, why):
             stock.log.debug("Store picked kernel %d to cache file %s", self.picked_kernel, self._pick.path)
+
+    @staticmethod
+    def lookup_choice(multi_kernel_name: str) -> str:
+        """Asked while a C++ wrapper is written. Torch's own has no more to say than AssertionError."""
+        if multi_kernel_name not in stock.V.graph.multi_kernel_to_choice:
+            raise RuntimeError(_LAZY)
+        return str(StockCall.lookup_choice(multi_kernel_name))
 
     def benchmark_sub_kernels(self, *arguments: Any, **keywords: Any) -> list[float]:
         """The medians in milliseconds, by a race where there is a stopwatch for the device; may be replaced."""

@@ -103,7 +103,10 @@ class _Installation:
         return adapter
 
     def _turn_on(self, config: Any) -> None:
-        if self._adapter() is None or _VARIABLE in os.environ:
+        adapter = self._adapter()
+        if adapter is None or _VARIABLE in os.environ:
+            return
+        if config.cpp_wrapper and not adapter.is_for_cpp and not config.triton.autotune_at_compile_time:
             return
         is_default = getattr(config, "_is_default", lambda name: True)
         if is_default(_OPTION) and config.triton.multi_kernel == 0:

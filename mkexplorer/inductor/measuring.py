@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
@@ -21,12 +22,12 @@ from mkexplorer.race.racing import Contestant
 
 from . import gpu
 from .arguments import described
-from .straight import launcher_of
 
 # The kinds of devices that the race has a stopwatch for.
 _DEVICES = ("cuda", "hip")
 _LONGEST_TEXT = 1000
-_one_at_a_time = threading.Lock()
+# Measurements on one GPU would disturb each other; on two of them, one may wait for what the other is to send.
+_one_at_a_time: defaultdict[int, threading.Lock] = defaultdict(threading.Lock)
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,7 @@ def can_race(kernels: Sequence[Any]) -> bool:
 def measure(trial: Trial, old: int | None) -> Measurement:
     """Chooses among the kernels of ``trial``; ``old`` is the pick until now. Raises what all of them raise."""
     began = time.perf_counter()
-    with _one_at_a_time, _unrecorded(), gpu.on_stream(trial.device, trial.keywords.get("stream")):
+    with _one_at_a_time[trial.device], _unrecorded(), gpu.on_stream(trial.device, trial.keywords.get("stream")):
         clones = _cloned(trial)
         contestants, problems = _prepared(trial, clones)
         if not contestants:
@@ -113,9 +114,15 @@ def _prepared(trial: Trial, clones: Clones) -> tuple[dict[int, Contestant], dict
                 raise
             problems[index] = error.with_traceback(None)  # its frames hold tensors
         else:
-            launch = partial(launcher_of(kernel) or kernel.run, *arguments, **trial.keywords)
+            launch = partial(_launcher(kernel), *arguments, **trial.keywords)
             contestants[index] = Contestant(_name(kernel, index), launch, clones.restore)
     return contestants, problems
+
+
+def _launcher(kernel: Any) -> Any:
+    """What launches and does nothing else; C++ wrappers would have ``run`` keep the binary each time."""
+    is_plain = len(kernel.launchers) == 1 and not getattr(kernel, "triton_interpret", False)
+    return kernel.launchers[0] if is_plain else kernel.run
 
 
 def _measured(trial: Trial, choice: Choice) -> Measured:

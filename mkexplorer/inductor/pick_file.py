@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from mkexplorer.picks.changes import PickChange
 from mkexplorer.picks.files import read_pick_file
 from mkexplorer.picks.model import Action, Entry, Held, Machine, Measured, PickFile, PickState, Who
 from mkexplorer.picks.writing import Occasion, apply_change
+
+from .session import tell_once
 
 log = logging.getLogger("mkexplorer.inductor")
 
@@ -70,7 +73,8 @@ class CallPick:
             )
             apply_change(self._store, change, Occasion(Who.RUNTIME, machine))
         except (MkexplorerError, OSError) as error:
-            log.warning("%s: the choice is not kept: %s", self.path, error)
+            log.info("%s: the choice is not kept: %s", self.path, error)
+            tell_once(f"choices are not kept in {self.path.parent.parent}: {error}")
             return False
         return True
 
@@ -79,7 +83,8 @@ class CallPick:
 
     @property
     def _store(self) -> FolderStore:
-        return FolderStore(str(self.path.parent.parent))
+        # The folder that somebody calls their cache may be a link; inside it none is followed.
+        return FolderStore(os.path.realpath(self.path.parent.parent))
 
     @property
     def _relative(self) -> str:

@@ -15,18 +15,24 @@ _NEEDED = ("benchmark_sub_kernels", "cache_file_path", "load_cache", "record_cho
 
 @dataclass(frozen=True)
 class Adapter:
-    """For the releases from ``first`` to ``last``. ``classes``: by torch's name, the module here that has our own."""
+    """For the releases from ``first`` to ``last``. ``classes``: by torch's name, the module here that has our own.
+
+    ``is_for_cpp``: whether C++ wrappers have multi-kernels by default. Where these compile their kernels only when they
+    run, torch fails with AssertionError.
+    """
 
     first: Release
     last: Release
     classes: Mapping[str, str]
+    is_for_cpp: bool = True
 
 
 _TIMED = {"MultiKernelCall": "call"}
 ADAPTERS = (
     # 2.9 chooses among templates for each shape inside its one class; from 2.10 on there is a class for that.
     Adapter((2, 9), (2, 9), _TIMED),
-    Adapter((2, 10), (2, 13), {**_TIMED, "SizeHintMultiKernelCall": "size_hints"}),
+    Adapter((2, 10), (2, 11), {**_TIMED, "SizeHintMultiKernelCall": "size_hints"}),
+    Adapter((2, 12), (2, 13), {**_TIMED, "SizeHintMultiKernelCall": "size_hints"}, is_for_cpp=False),
 )
 SUPPORTED = f"{'.'.join(map(str, ADAPTERS[0].first))} to {'.'.join(map(str, ADAPTERS[-1].last))}"
 

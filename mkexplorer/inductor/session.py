@@ -86,8 +86,8 @@ def note(decision: Decision) -> None:
 
 
 @cache
-def tell_once(text: str) -> None:
-    log.warning(text)
+def tell_once(text: str, level: int = logging.WARNING) -> None:
+    log.log(level, text)
 
 
 @cache
