@@ -50,6 +50,20 @@ def shapes(request: BenchRequest) -> list[object]:
     return [each.shape if isinstance(each, TensorArgument) else each.value for each in request.arguments]
 
 
+def test_what_a_program_recorded_goes_before_the_wrapper(written: Written) -> None:
+    recorded = (
+        TensorArgument("in_ptr0", "", "float32", (100, 2048), (2048, 1)),
+        TensorArgument("out_ptr2", "", "float32", (100, 2048), (2048, 1)),
+        ScalarArgument("xnumel", "", 100),
+        ScalarArgument("r0_numel", "", 2048),
+    )
+    catalog = written(SOFTMAX)
+    request = only_request(catalog, recorded=recorded)
+    assert (request.source, request.arguments) == (ArgumentSource.RECORDED, recorded)
+    assert only_request(catalog, recorded=recorded[:3]).source is ArgumentSource.CALL
+    assert only_request(catalog, recorded=()).source is ArgumentSource.CALL
+
+
 class TestKernels:
     @pytest.mark.parametrize("path", recorded_wrappers(), ids=lambda path: f"{path.parent.name}-{path.stem}")
     def test_of_every_release_take_what_the_call_passes(self, path: Path) -> None:

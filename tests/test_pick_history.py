@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mkexplorer.catalog.model import Resources, Timing
+from mkexplorer.catalog.model import Resources, ScalarArgument, TensorArgument, Timing
 from mkexplorer.measure.model import ArgumentSource, SubKernelResult
 from mkexplorer.measure.verdict import Judgement, Verdict
 from mkexplorer.picks.evidence import change_line, outcome_line, read_history
@@ -52,6 +52,11 @@ FULL = replace(
         sm_clock_mhz=1980.0,
         throttled=("power cap",),
         notes=("s0 = 4096",),
+        arguments=(
+            TensorArgument("in_ptr0", "", "float32", (4096, 2048), (2048, 1), 16),
+            ScalarArgument("xnumel", "", 4096),
+            ScalarArgument("scale", "", 0.5),
+        ),
     ),
     machine=Machine("NVIDIA H100", "580.1", "2.11.0+cu130", "3.6.0", "node7", "bob"),
 )
@@ -160,6 +165,9 @@ class TestDamage:
             (change_line(FULL).replace(b'"n":40', b'"n":1' + b"0" * 400), "'n' is too large"),
             (change_line(FULL).replace(b'"best":1', b'"best":2'), "sub-kernels that have no times"),
             (change_line(FULL).replace(b'"sub_kernels":[{', b'"sub_kernels":[1,{'), "'sub_kernels' is not of type dict"),
+            (change_line(FULL).replace(b'"stride":[2048,1]', b'"stride":[1]'), "another number of sizes"),
+            (change_line(FULL).replace(b'"shape":[4096,', b'"shape":[-4096,'), "'shape' is less than nothing"),
+            (change_line(FULL).replace(b'"value":4096', b'"value":"4096"'), "'value' is no number"),
             (b"[" * 100_000 + b"\n", "recursion"),
             (b'{"a": "' + b"x" * (1 << 20) + b'"}\n', "longer than 1 MiB"),
             (change_line(ENTRY)[:-40], "breaks off"),

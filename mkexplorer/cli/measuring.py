@@ -84,10 +84,16 @@ class Measuring:
 
     def _measure(self, bencher: Bencher, multi_kernel: MultiKernel, sizes: Mapping[str, int], show: _Showing) -> None:
         title = titles.full_title(multi_kernel)
-        picked = self.book.of(multi_kernel).pick.index
+        record = self.book.of(multi_kernel)
         show.begin(title)
         try:
-            request = bench_request(self.catalog, multi_kernel, picked=picked, sizes=sizes)
+            request = bench_request(
+                self.catalog,
+                multi_kernel,
+                picked=record.pick.index,
+                sizes=sizes,
+                recorded=measurements.recorded_arguments(multi_kernel, record),
+            )
             self.results[multi_kernel.id] = bencher.bench(
                 request, lambda progress: show.progress(progress, title), with_stock=self.given.stock
             )

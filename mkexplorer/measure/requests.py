@@ -22,16 +22,25 @@ _BEST_CONFIG_BYTES = 64 * 1024
 
 
 def bench_request(
-    catalog: Catalog, multi_kernel: MultiKernel, *, picked: int | None = None, sizes: Mapping[str, int] | None = None
+    catalog: Catalog,
+    multi_kernel: MultiKernel,
+    *,
+    picked: int | None = None,
+    sizes: Mapping[str, int] | None = None,
+    recorded: tuple[Argument, ...] = (),
 ) -> BenchRequest:
     """``sizes`` gives symbolic sizes their values ({'s0': 4096}); for others those of the compilation are taken.
+
+    ``recorded`` are the arguments of a call that a program made, and are taken where no ``sizes`` are given.
 
     Raises `BenchError` where a size stays open, and `MkexplorerError` where a source is missing.
     """
     files = KernelFiles(catalog)
     kernels = files.of(multi_kernel)
     found = Sizes(catalog, multi_kernel, sizes or {})
-    arguments, notes = _arguments(multi_kernel, found)
+    is_recorded = bool(recorded) and not sizes and _fit(multi_kernel, recorded)
+    arguments, notes = (recorded, ()) if is_recorded else _arguments(multi_kernel, found)
+    source = ArgumentSource.CALL if arguments is not None else ArgumentSource.GET_ARGS
     takes = _takes(multi_kernel, files.definition(multi_kernel), kernels)
     return BenchRequest(
         multi_kernel_id=multi_kernel.id,
@@ -40,10 +49,14 @@ def bench_request(
             for sub_kernel, kernel, taken in zip(multi_kernel.sub_kernels, kernels, takes, strict=True)
         ),
         arguments=arguments,
-        source=ArgumentSource.CALL if arguments is not None else ArgumentSource.GET_ARGS,
+        source=ArgumentSource.RECORDED if is_recorded else source,
         picked=picked,
         notes=notes,
     )
+
+
+def _fit(multi_kernel: MultiKernel, recorded: tuple[Argument, ...]) -> bool:
+    return all(len(call.arguments) == len(recorded) for call in multi_kernel.calls)
 
 
 def kernels_under_test(catalog: Catalog, multi_kernel: MultiKernel) -> tuple[KernelUnderTest, ...]:

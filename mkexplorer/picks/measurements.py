@@ -9,11 +9,12 @@ from dataclasses import replace
 
 from mkexplorer.catalog import Catalog
 from mkexplorer.catalog.errors import MkexplorerError
+from mkexplorer.catalog.model import Argument, MultiKernel
 from mkexplorer.catalog.store import FolderStore
 from mkexplorer.measure.model import BenchResult, Device, SubKernelResult
 
 from .book import PickRecord
-from .changes import measurement
+from .changes import full_id, measurement
 from .files import read_pick_file
 from .model import Machine, Measured, PickFile
 from .writing import Occasion, enter_measurement
@@ -72,6 +73,14 @@ def machine_of(result: BenchResult) -> Machine:
     """The machine that a measurement tells of."""
     found = result.environment
     return Machine(gpu=found.gpu, driver=found.driver, torch=found.torch, triton=found.triton)
+
+
+def recorded_arguments(multi_kernel: MultiKernel, record: PickRecord) -> tuple[Argument, ...]:
+    """Those of the newest call that a run time measured of this very multi-kernel; nothing where there is none."""
+    for entry in reversed(record.file.history.entries):
+        if entry.multi_kernel == full_id(multi_kernel) and entry.measured is not None and entry.measured.arguments:
+            return entry.measured.arguments
+    return ()
 
 
 def _summary(result: SubKernelResult) -> SubKernelResult:

@@ -94,7 +94,8 @@ mkexplorer.history/1:
     schema, place, problems [text], entries [{id, batch (one command), when (UTC), who, user, host, action,
     multi_kernel (id; null for what the place has no longer), path, from held, to held, why, happened, undone,
     undoes (id), measured {timings and hot [{median_us, q1_us, q3_us, n}], agrees [true, false or null], verdict, best,
-    rival, ratio, low, high, source (of the arguments), bytes_moved}, gpu, driver, torch, triton}]
+    rival, ratio, low, high, source (of the arguments), bytes_moved, call [{name, dtype, shape, stride, offset} or
+    {name, value}] (the arguments, where a run time measured)}, gpu, driver, torch, triton}]
 
 mkexplorer.doctor/1:
 

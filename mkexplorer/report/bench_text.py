@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from mkexplorer.catalog.model import MultiKernel
+from mkexplorer.catalog.model import Argument, MultiKernel, ScalarArgument
 from mkexplorer.measure.model import Device, Progress
 from mkexplorer.measure.verdict import Judgement, Verdict
 from mkexplorer.report.details import Entry, Section, bandwidth_text, measured_entries, timing_text, when_and_who
@@ -38,8 +38,17 @@ def agreement_text(multi_kernel: MultiKernel, found: Measurement) -> str:
 
 
 def arguments_text(found: Measurement) -> str:
-    """From where the arguments came; '' where that is not recorded."""
-    return found.measured.source.value if found.measured.source else ""
+    """From where the arguments came, and those of a program's own call; '' where that is not recorded."""
+    measured = found.measured
+    call = ", ".join(map(_argument_text, measured.arguments))
+    return ": ".join(part for part in (measured.source.value if measured.source else "", call) if part)
+
+
+def _argument_text(argument: Argument) -> str:
+    if isinstance(argument, ScalarArgument):
+        return f"{argument.name} = {argument.value}"
+    shape = "×".join(map(str, argument.shape or ()))
+    return f"{argument.name} {argument.dtype} {shape} strides {','.join(map(str, argument.stride or ()))}"
 
 
 def environment_lines(found: Measurement) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 
 from mkexplorer.catalog.errors import MkexplorerError
-from mkexplorer.catalog.model import Timing
+from mkexplorer.catalog.model import Argument, ScalarArgument, Timing
 from mkexplorer.picks.book import PickRecord
 from mkexplorer.picks.model import Held, Measured, PickState, Who
 from mkexplorer.picks.plans import Outcome, Plan
@@ -175,4 +175,17 @@ def _measured(measured: Measured | None) -> dict[str, Json] | None:
         "high": judgement.high if judgement and math.isfinite(judgement.high) else None,
         "source": measured.source,
         "bytes_moved": measured.bytes_moved,
+        "call": [_argument(each) for each in measured.arguments],
+    }
+
+
+def _argument(argument: Argument) -> dict[str, Json]:
+    if isinstance(argument, ScalarArgument):
+        return {"name": argument.name, "value": argument.value}
+    return {
+        "name": argument.name,
+        "dtype": argument.dtype,
+        "shape": list(argument.shape or ()),
+        "stride": list(argument.stride or ()),
+        "offset": argument.offset,
     }

@@ -15,7 +15,7 @@ from functools import partial
 from textual.message import Message
 
 from mkexplorer.catalog import Catalog
-from mkexplorer.catalog.model import MultiKernel
+from mkexplorer.catalog.model import Argument, MultiKernel
 from mkexplorer.measure.bencher import Bencher
 from mkexplorer.measure.errors import BenchUnusable
 from mkexplorer.measure.model import BenchRequest
@@ -45,11 +45,15 @@ class BenchMoved(Message):
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """A multi-kernel of ``catalog`` that is to be measured, and which of its sub-kernels is picked."""
+    """A multi-kernel of ``catalog`` that is to be measured, and which of its sub-kernels is picked.
+
+    ``recorded`` are the arguments that a program called it with.
+    """
 
     catalog: Catalog
     multi_kernel: MultiKernel
     picked: int | None
+    recorded: tuple[Argument, ...] = ()
 
 
 class _Later:
@@ -180,4 +184,4 @@ class BenchKeeper(threading.Thread):
 
 
 def _request(wanted: Wanted) -> BenchRequest:
-    return bench_request(wanted.catalog, wanted.multi_kernel, picked=wanted.picked)
+    return bench_request(wanted.catalog, wanted.multi_kernel, picked=wanted.picked, recorded=wanted.recorded)

@@ -14,6 +14,7 @@ from mkexplorer.measure.consent import consent_needed
 from mkexplorer.measure.model import Progress, Stage
 from mkexplorer.measure.verdict import Verdict
 from mkexplorer.picks.changes import full_id
+from mkexplorer.picks.measurements import recorded_arguments
 from mkexplorer.report import bench_text
 from mkexplorer.report.rows import MultiKernelRow
 from mkexplorer.tui import sheets
@@ -97,7 +98,15 @@ class BenchVerbs:
     def _submit(self, rows: Sequence[MultiKernelRow]) -> None:
         book = self._screen.book
         assert book is not None
-        wanted = [Wanted(book.catalog, row.multi_kernel, row.pick.index) for row in rows]
+        wanted = [
+            Wanted(
+                book.catalog,
+                row.multi_kernel,
+                row.pick.index,
+                recorded_arguments(row.multi_kernel, book.of(row.multi_kernel)),
+            )
+            for row in rows
+        ]
         if not self._keeper.measure(wanted):
             said = "It is" if len(rows) == 1 else "All of them are"
             self._screen.post_message(Notice(f"{said} being measured already."))
