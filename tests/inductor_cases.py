@@ -148,6 +148,35 @@ def case_the_faster_one_runs_and_is_kept_with_its_evidence(folder: Path) -> None
     assert [each.value for each in measured.arguments[2:]] == [4096, 2048]
 
 
+def case_the_explorer_shows_what_the_program_chose(folder: Path) -> None:
+    from mkexplorer.catalog import open_catalog
+    from mkexplorer.picks.book import PickRecord
+    from mkexplorer.picks.changes import full_id
+    from mkexplorer.picks.measurements import recorded_arguments
+    from mkexplorer.report.bench_text import arguments_text
+    from mkexplorer.report.measured import Knowledge
+    from mkexplorer.report.rows import multi_kernel_row
+
+    set_times(looped=31.0, persistent=22.0)
+    with mkexplorer.installed():
+        module = load("softmax", folder)
+        softmax(module)
+    path = pick_of(module)
+    catalog = open_catalog(folder)
+    (multi_kernel,) = catalog.multi_kernels
+    record = PickRecord(read_pick_file(catalog.store, f"{path.parent.name}/{path.name}", 2))
+    assert record.set_by is not None
+    assert record.set_by.multi_kernel == full_id(multi_kernel)
+    row = multi_kernel_row(multi_kernel, None, record)
+    assert (row.pick.state, row.pick.index) == (PickState.PICKED, 1)
+    assert row.measurement is not None
+    assert row.measurement.knowledge is Knowledge.HISTORY
+    assert [timing and timing.median_us for timing in row.measurement.timings] == [31.0, 22.0]
+    assert row.loss_us == 0
+    assert arguments_text(row.measurement).startswith("recorded: in_ptr0 float32 4096×2048 strides 2048,1, out_ptr2")
+    assert len(recorded_arguments(multi_kernel, record)) == len(multi_kernel.calls[0].arguments) == 4
+
+
 def case_a_call_after_the_choice_goes_to_the_launcher(folder: Path) -> None:
     set_times(looped=20.0, persistent=30.0)
     with mkexplorer.installed():

@@ -253,15 +253,24 @@ def step_of(model: Any, x: Any) -> Callable[[], None]:
 
 
 def part_program() -> None:
-    """A program with three multi-kernels; its rows are what became of each. INSTALL=1 has it use ours."""
+    """A program with three multi-kernels; its rows are what became of each. INSTALL=1 has it use ours.
+
+    GO_ON=1 has it tell of what dies and go on.
+    """
     if os.environ.get("INSTALL") == "1":
         mkexplorer.install(measure=os.environ.get("MEASURE", "once"))
     x = torch.randn(4096, 1024, device="cuda")
     weight = torch.ones(1024, device="cuda")
     for name, inputs in (("softmax", (x,)), ("rms_norm", (x, weight)), ("log_sum_exp", (x,))):
         function = getattr(inside_models, name)
-        found = torch.compile(function)(*inputs)
-        torch.testing.assert_close(found, function(*inputs), atol=1e-4, rtol=1e-4)
+        try:
+            found = torch.compile(function)(*inputs)
+        except Exception as error:
+            if not os.environ.get("GO_ON"):
+                raise
+            check(f"{name} dies", None, " ".join(str(error).split())[:150])
+        else:
+            torch.testing.assert_close(found, function(*inputs), atol=1e-4, rtol=1e-4)
     from mkexplorer.inductor import session
 
     for each in session.decisions:
@@ -506,7 +515,7 @@ def part_cpp() -> None:
         except Exception as error:
             check(f"{what}: does not work on this machine, with or without us", None, str(error)[-200:])
             continue
-        for value in (1, 2, 3):
+        for value in (1, 3) if run is of_jit else (1,):
             inductor_config.triton.multi_kernel = value
             with mkexplorer.installed():
                 try:
