@@ -26,6 +26,9 @@ class ScriptedPythons(Pythons):
         self.hired: list[FakeBencher] = []
         self._hire = hire
 
+    def sees_gpu(self) -> bool:
+        return True
+
     def bencher(self) -> Bencher:
         self.hired.append(self._hire())
         return cast(Bencher, self.hired[-1])

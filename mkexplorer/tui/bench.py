@@ -9,7 +9,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from textual.message import Message
@@ -23,6 +23,7 @@ from mkexplorer.measure.queue import BenchEvent, BenchQueue, Failed, Finished, P
 from mkexplorer.measure.requests import bench_request
 from mkexplorer.picks.changes import full_id
 from mkexplorer.tui import bench_state, messages
+from mkexplorer.tui.bench_outlook import outlook
 from mkexplorer.tui.bench_state import BenchState
 from mkexplorer.tui.picks import PickKeeper, unexpected
 from mkexplorer.tui.pythons import Pythons
@@ -78,7 +79,7 @@ class BenchKeeper(threading.Thread):
         self._hired = threading.RLock()
         self._bencher: Bencher | None = None
         self._queue: BenchQueue | None = None
-        self._jobs: queue.SimpleQueue[Finished | _Later | None] = queue.SimpleQueue()
+        self._jobs: queue.SimpleQueue[Finished | Wanted | _Later | None] = queue.SimpleQueue()
 
     @property
     def state(self) -> BenchState:
@@ -96,9 +97,18 @@ class BenchKeeper(threading.Thread):
                 self._show(bench_state.asked(self._state, fresh))
             for name in fresh:
                 self._queue.submit(name, partial(_request, by_name[name]))
+        self._work()
+        return len(fresh)
+
+    def look_ahead(self, wanted: Wanted) -> None:
+        """Tell what a measurement would be made on. Nothing is run for that."""
+        if full_id(wanted.multi_kernel) not in self._state.outlooks:
+            self._jobs.put(wanted)
+            self._work()
+
+    def _work(self) -> None:
         if not self.is_alive():
             self.start()
-        return len(fresh)
 
     def stop(self) -> None:
         """End what runs and forget what waits."""
@@ -156,16 +166,27 @@ class BenchKeeper(threading.Thread):
                 continue
             if job is None:
                 return
-            if isinstance(job, Finished):
-                self._take(job)
-            else:
-                self._catch_up()
+            match job:
+                case Finished():
+                    self._take(job)
+                case Wanted():
+                    self._look(job)
+                case _:
+                    self._catch_up()
 
     def _catch_up(self) -> None:
         time.sleep(PROGRESS_EVERY_S)
         with self._lock:
             if self._is_behind:
                 self._show(self._state)
+
+    def _look(self, wanted: Wanted) -> None:
+        name = full_id(wanted.multi_kernel)
+        if name in self._state.outlooks:
+            return
+        seen = outlook(wanted.catalog, wanted.multi_kernel, self._pythons.sees_gpu())
+        with self._lock:
+            self._show(replace(self._state, outlooks={**self._state.outlooks, name: seen}))
 
     def _rest(self) -> None:
         with self._hired:

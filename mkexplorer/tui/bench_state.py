@@ -22,6 +22,7 @@ class BenchState:
 
     ``progress`` has the one that runs, and those whose result is not shown yet. ``results`` and ``failures`` are the
     last ones of this session; ``unkept`` says of which results there is no evidence beside the pick, and why.
+    ``outlooks`` say what a measurement would be made on, as far as anybody looked.
     """
 
     running: str | None = None
@@ -34,6 +35,7 @@ class BenchState:
     results: Mapping[str, BenchResult] = field(default_factory=dict)
     failures: Mapping[str, MkexplorerError] = field(default_factory=dict)
     unkept: Mapping[str, str] = field(default_factory=dict)
+    outlooks: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def is_idle(self) -> bool:

@@ -13,7 +13,6 @@ from mkexplorer.catalog.errors import MkexplorerError
 from mkexplorer.measure.consent import consent_needed
 from mkexplorer.measure.model import Progress, Stage
 from mkexplorer.measure.verdict import Verdict
-from mkexplorer.picks.changes import full_id
 from mkexplorer.picks.measurements import recorded_arguments
 from mkexplorer.report import bench_text
 from mkexplorer.report.rows import MultiKernelRow
@@ -134,6 +133,12 @@ class BenchVerbs:
             self._screen.post_message(Notice("Nothing of this place was run, and nothing measured."))
         return agreed
 
+    def look_ahead(self) -> None:
+        """Have the tab tell what a measurement of what is selected would be made on."""
+        row, book = self._screen.kernels.current_row, self._screen.book
+        if row is not None and book is not None and self._screen.work.tab_name == TAB:
+            self._keeper.look_ahead(Wanted(book.catalog, row.multi_kernel, row.pick.index))
+
     def _stop(self) -> None:
         before = self._keeper.state
         self._keeper.stop()
@@ -149,7 +154,7 @@ class BenchVerbs:
         """Show how the measurements stand now; say what came of them once nothing is left to do."""
         before, self._shown = self._shown, state
         self._screen.work.bench = state
-        rows = {full_id(row.multi_kernel): row for row in self._screen.kernels.all_rows}
+        rows = self._screen.kernels.by_full_id
         self._screen.query_one(BenchLine).show(*line_of(state, rows))
         if state.is_idle != before.is_idle:
             self._screen.refresh_bindings()

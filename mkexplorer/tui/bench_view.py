@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from statistics import quantiles
+from statistics import median, quantiles
 
 from textual.content import Content
 
@@ -16,16 +16,18 @@ from mkexplorer.catalog.model import Timing
 from mkexplorer.measure.model import Device, Progress
 from mkexplorer.picks.changes import full_id
 from mkexplorer.report import bench_text
-from mkexplorer.report.details import Section, when_and_who
+from mkexplorer.report.details import Entry, Section, when_and_who
 from mkexplorer.report.measured import Knowledge, Measurement
 from mkexplorer.report.rows import MultiKernelRow, SubKernelRow, Tone, time_text
+from mkexplorer.tui.bench_outlook import PROBLEM
 from mkexplorer.tui.bench_state import BenchState
 from mkexplorer.tui.section_text import MUTED, Line, columns, heading, one_line, section_lines, sub_title
 from mkexplorer_widgets import interval_bars
 from mkexplorer_widgets.histogram import Series
 from mkexplorer_widgets.interval_bars import Bar
 
-INTERPRETED = "no GPU time"
+INTERPRETED = "run by Triton's interpreter"
+NO_GPU_TIME = "no GPU time"
 _COLOURS = {
     Tone.GOOD: "$text-success",
     Tone.BAD: "$text-error",
@@ -49,18 +51,21 @@ class BenchView:
     bars: tuple[Bar, ...]
     series: tuple[Series, ...]
     live: bool
+    outlook: tuple[str, ...] = ()
 
 
 def view_of(row: MultiKernelRow, state: BenchState) -> BenchView:
     """What there is to show of ``row`` now: the race that runs, or else the newest that is known."""
     name = full_id(row.multi_kernel)
     progress, result = state.progress.get(name), state.results.get(name)
+    samples: Sequence[Sequence[float]] = ()
     if progress is not None and any(progress.samples_us):
         samples = progress.samples_us
         bars = [_live_bar(sub, each) for sub, each in zip(row.sub_kernels, samples, strict=False)]
     else:
-        samples = tuple(each.samples_us for each in result.sub_kernels) if result is not None else ()
         bars = list(_known_bars(row))
+        if result is not None and result.device is Device.CUDA:
+            samples = [each.samples_us for each in result.sub_kernels]
     series = [_series(sub, each) for sub, each in zip(row.sub_kernels, samples, strict=False) if each]
     return BenchView(
         row,
@@ -70,6 +75,7 @@ def view_of(row: MultiKernelRow, state: BenchState) -> BenchView:
         tuple(bars),
         tuple(series),
         progress is not None,
+        state.outlooks.get(name, ()) if result is None else (),
     )
 
 
@@ -113,13 +119,19 @@ def _told(row: MultiKernelRow, state: BenchState) -> Iterator[str]:
         return
     if found is not None:
         yield " · ".join(part for part in (_provenance(found), _agreement(row, found)) if part)
-    if name in state.unkept:
+    result = state.results.get(name)
+    if result is not None and result.device is Device.INTERPRETER:
+        yield f"{INTERPRETED} in this session: that tells whether they compute the same, not how fast they are"
+    elif name in state.unkept:
         yield f"⚠ kept for this session only: {state.unkept[name]}"
     if name in state.waiting:
         return
     keys = [f"p pins {row.winner}"] if row.winner is not None and not row.record.file.obstacle else []
     again = "again" if found is not None and found.knowledge is Knowledge.SESSION else "now"
     yield " · ".join([*keys, f"b measures it {again}", "B measures all that the list shows"])
+    # Beside numbers it stands at the end of the page, but for what would be in the way.
+    outlook = state.outlooks.get(name, ())
+    yield from (line for line in outlook if found is None or line.startswith(PROBLEM))
 
 
 def _provenance(found: Measurement) -> str:
@@ -149,7 +161,7 @@ def _known_bars(row: MultiKernelRow) -> Iterator[Bar]:
         if measured.cold is None:
             yield Bar(sub_title(sub), None, note=measured.problem or "not measured", tone="bad")
             continue
-        note = sub.note if is_gpu else INTERPRETED
+        note = sub.note if is_gpu else NO_GPU_TIME
         yield _bar(sub_title(sub), measured.cold, note, _tone(sub) if is_gpu else "dim")
         if measured.hot is not None:
             yield _bar("  hot L2", measured.hot, "", "dim")
@@ -162,17 +174,16 @@ def _bar(label: str, timing: Timing, note: str, tone: interval_bars.Tone) -> Bar
 def _live_bar(sub: SubKernelRow, samples: Sequence[float]) -> Bar:
     if not samples:
         return Bar(sub_title(sub), None, note="…", tone="dim")
-    q1, median, q3 = quartiles(samples)
-    return Bar(sub_title(sub), median, time_text(median), q1, q3, f"n {len(samples)}")
+    q1, middle, q3 = quartiles(samples)
+    return Bar(sub_title(sub), middle, time_text(middle), q1, q3, f"n {len(samples)}")
 
 
 def quartiles(samples: Sequence[float]) -> tuple[float, float, float]:
     """First quartile, median, third quartile; of few samples their ends."""
     if len(samples) < _FEWEST_FOR_QUARTILES:
-        ordered = sorted(samples)
-        return ordered[0], ordered[len(ordered) // 2], ordered[-1]
-    q1, median, q3 = quantiles(samples, n=4, method="inclusive")
-    return q1, median, q3
+        return min(samples), median(samples), max(samples)
+    q1, middle, q3 = quantiles(samples, n=4, method="inclusive")
+    return q1, middle, q3
 
 
 def _series(sub: SubKernelRow, samples: Sequence[float]) -> Series:
@@ -201,7 +212,8 @@ def body_content(view: BenchView, width: int) -> Content:
     lines: list[Line] = [heading("Numbers", width), *columns(titles, numbers, width), Content("")]
     # What the headline says already is left out.
     how = Section("How", tuple(entry for entry in verdict.entries if entry.label != "verdict"))
-    for section in (how, machine):
+    ahead = Section("If it is measured now", tuple(Entry("", line) for line in view.outlook))
+    for section in (how, machine, ahead):
         if section.entries:
             lines += section_lines(section, width)
     return Content("\n").join(lines)

@@ -182,6 +182,7 @@ class ExplorerScreen(Screen[None]):
         self._facts = replace(self._facts, unknown_picks=unknown_picks(event.book))
         self._show_header()
         self.kernels.show(event.graphs)
+        self._select()  # at once: what was measured goes from the race that runs straight to its verdict
         self.refresh_bindings()
 
     def _take_rows(self, graphs: tuple[rows.GraphRow, ...], book: PickBook) -> None:
@@ -244,6 +245,7 @@ class ExplorerScreen(Screen[None]):
         if self._catalog is not None:
             kernels = self.kernels
             self.work.selection = Selection(self._catalog, *kernels.current, self._mark, self.book, kernels.current_row)
+            self._bench.look_ahead()
             self.refresh_bindings()
 
     def on_kernel_list_opened(self, event: KernelList.Opened) -> None:
@@ -253,6 +255,7 @@ class ExplorerScreen(Screen[None]):
     def on_work_area_shown(self, event: WorkArea.Shown) -> None:
         event.stop()
         self._state = replace(self._state, tab=event.name)
+        self._bench.look_ahead()
         self.refresh_bindings()
 
     # --- what tabs ask for ----------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ from textual.message import Message
 from textual.timer import Timer
 from textual.widgets import Input, Static
 
+from mkexplorer.picks.changes import full_id
 from mkexplorer.report import rows
 from mkexplorer.tui.list_rows import Folding, RowKey, outline_rows
 from mkexplorer.tui.messages import CopyRequested
@@ -68,6 +69,7 @@ Unfold a row with → or a click on its arrow to see its sub-kernels.
         self._graphs: Sequence[rows.GraphRow] = ()
         self._shown: Sequence[rows.GraphRow] = ()
         self._by_id: dict[str, rows.MultiKernelRow] = {}
+        self.by_full_id: dict[str, rows.MultiKernelRow] = {}
         self._first_of: dict[str, rows.MultiKernelRow] = {}
         self._folding = Folding()
         self._marked: RowKey | None = None
@@ -141,6 +143,7 @@ Unfold a row with → or a click on its arrow to see its sub-kernels.
         is_first = not self._by_id
         self._graphs = graphs
         self._by_id = {row.multi_kernel.id: row for graph in graphs for row in graph.rows}
+        self.by_full_id = {full_id(row.multi_kernel): row for row in self._by_id.values()}
         self._show_rows()
         if is_first and self._shown:
             self.outline.move_to(RowKey(multi_kernel=self._shown[0].rows[0].multi_kernel.id))

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from mkexplorer.catalog import Catalog
     from mkexplorer.measure.bencher import Bencher
     from mkexplorer.picks.interpreter import Interpreter
+
+# The drivers of NVIDIA, of AMD, and of Windows' Linux.
+_GPU_SIGNS = ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg")
+_HIDING = ("CUDA_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES")
 
 
 class Pythons:
@@ -27,6 +32,11 @@ class Pythons:
         from mkexplorer.picks.interpreter import Interpreter
 
         return Interpreter(self.python)
+
+    def sees_gpu(self) -> bool:
+        """Whether there is any sign of a GPU; CUDA is not asked, which would take memory of it."""
+        hidden = any(os.environ.get(name) in ("", "-1") for name in _HIDING)
+        return not hidden and any(os.path.exists(path) for path in _GPU_SIGNS)
 
     def bencher(self) -> Bencher:
         """The same one, to measure in. Raises `MkexplorerError`."""

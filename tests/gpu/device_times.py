@@ -2,7 +2,8 @@
 
 Where buffers lie in a GPU's memory alone makes some kernels 20% slower, so another process would be another case.
 ``python device_times.py JOBS TIMES`` with PYTHONPATH of a checkout. JOBS is a JSON list of jobs for a worker; TIMES is
-written: for each job ``{"result": the worker's, "cold": medians in us, "hot": …}``, or a text that says what failed.
+written: for each job ``{"result": the worker's, "cold": medians in us before and after it, "hot": …}``, or a text that
+says what failed.
 """
 
 from __future__ import annotations
@@ -23,24 +24,25 @@ from mkexplorer.worker.bench import Bench
 from mkexplorer.worker.buffers import Buffers
 from mkexplorer.worker.gpu import the_gpu
 
-ROUNDS = 40
+ROUNDS, HOT_ROUNDS, WARM = 40, 20, 3
 _PREFIXES = ("triton_red_", "triton_per_")
 
 
 class BesideTheProfiler(Bench):
     """Times the sub-kernels that raced once more, by the profiler."""
 
-    cold_us: list[float]
-    hot_us: list[float]
+    times: list[tuple[list[float], list[float]]]
 
     def _race(self, raced: list[int], made: Buffers) -> Outcome:
         contestants = [self._contestant(index, made) for index in raced]
-        self.cold_us, self.hot_us = device_times(contestants)
-        return super()._race(raced, made)
+        before = device_times(contestants)
+        outcome = super()._race(raced, made)
+        self.times = [before, device_times(contestants)]
+        return outcome
 
 
 def device_times(contestants: list[Contestant]) -> tuple[list[float], list[float]]:
-    """Medians: cold ones taken in turns, hot ones in a row."""
+    """Cold and hot medians, taken in turns."""
     cache = torch.empty(torch.cuda.get_device_properties(0).L2_cache_size // 4, dtype=torch.int32, device="cuda")
 
     def run(contestant: Contestant, before: Callable[[], object]) -> None:
@@ -48,6 +50,12 @@ def device_times(contestants: list[Contestant]) -> tuple[list[float], list[float
             contestant.restore()
         before()
         contestant.launch()
+
+    def in_a_row(contestant: Contestant) -> None:
+        """Three launches, a pause of a microsecond or two, and the one that counts."""
+        for _ in range(WARM):
+            run(contestant, nothing)
+        run(contestant, lambda: torch.cuda._sleep(1))
 
     def nothing() -> None:
         pass
@@ -58,24 +66,24 @@ def device_times(contestants: list[Contestant]) -> tuple[list[float], list[float
         for _ in range(ROUNDS):
             for contestant in contestants:
                 run(contestant, cache.zero_)
-        for contestant in contestants:
-            for _ in range(ROUNDS):
-                run(contestant, nothing)
+        for _ in range(HOT_ROUNDS):
+            for contestant in contestants:
+                in_a_row(contestant)
         torch.cuda.synchronize()
     events = sorted(profiler.profiler.kineto_results.events(), key=lambda event: event.start_ns())
     times_us = [event.duration_ns() / 1e3 for event in events if event.name().startswith(_PREFIXES)]
     count = len(contestants)
-    assert len(times_us) == 2 * count * ROUNDS, f"{len(times_us)} kernels in {2 * count * ROUNDS} launches"
-    cold, hot = times_us[: count * ROUNDS], times_us[count * ROUNDS :]
-    in_a_row = [hot[index * ROUNDS : (index + 1) * ROUNDS] for index in range(count)]
-    return [median(cold[index::count]) for index in range(count)], [median(times) for times in in_a_row]
+    launches = count * (ROUNDS + HOT_ROUNDS * (WARM + 1))
+    assert len(times_us) == launches, f"{len(times_us)} kernels in {launches} launches"
+    cold, hot = times_us[: count * ROUNDS], times_us[count * ROUNDS :][WARM :: WARM + 1]
+    return [median(cold[index::count]) for index in range(count)], [median(hot[i::count]) for i in range(count)]
 
 
 def measured(job: dict[str, Any]) -> dict[str, Any]:
     arguments = argument_sources.resolve(job["arguments"], job["sub_kernels"])
     bench = BesideTheProfiler(the_gpu(), job["sub_kernels"], arguments, job["picked"], lambda progress: None)
     result = bench.run(job["with_stock"], None)
-    return {"result": result, "cold": bench.cold_us, "hot": bench.hot_us}
+    return {"result": result, "cold": [cold for cold, _ in bench.times], "hot": [hot for _, hot in bench.times]}
 
 
 def main(jobs: str, times: str) -> None:
