@@ -59,12 +59,17 @@ class TestJudging:
         assert judged(FAST).regret == 0
         assert judged(None).regret is None
 
+    def test_unjudged_is_what_nothing_is_known_of(self) -> None:
+        """A pick that is right where the other sub-kernel computes something else has nothing to be compared with."""
+        assert (judged(None, FAST).unjudged, judged(WRONG_OTHER, WRONG_PICK).unjudged) == (1, 0)
+
     def test_it_is_summed_up_in_words(self) -> None:
         everything = judged(SLOW, A_LITTLE, FAST, UNSURE, None, WRONG_PICK)
         assert counts_text(everything) == (
             "6 picks: 2 slower than they could be, 1 by more than 5%, 1 computing something else, "
-            "1 not sure, 2 without a verdict"
+            "1 not sure, 1 without a verdict"
         )
+        assert counts_text(judged(None, None)) == "2 picks: 2 without a verdict"
         assert counts_text(judged(FAST)) == "1 pick: none is surely too slow"
 
 

@@ -351,6 +351,11 @@ class TestAudit:
         assert run("audit", "--recorded").lines[-1].startswith("3 picks: 2 slower")
         assert len(bencher.requests) == requests
 
+    def test_what_nobody_measured_is_no_success(self, run: Run, bencher: FakeBencher, ids: list[str]) -> None:
+        assert run("audit", "--recorded").code == 2
+        run("bench", ids[1])
+        assert run("audit", "--recorded").code == 2
+
     def test_json(self, run: Run, bencher: FakeBencher, ids: list[str]) -> None:
         document = run("audit", "--json").json
         assert (document["schema"], document["limit"]) == ("mkexplorer.audit/1", 0.05)

@@ -17,7 +17,7 @@ def facts(*extra: Entry) -> Facts:
     evidence = catalog.evidence(multi_kernel)
     row = multi_kernel_row(multi_kernel, evidence)
     sections = details(catalog, row)
-    return Facts(row, evidence, (Section(sections[0].title, sections[0].entries + extra), *sections[1:]))
+    return Facts(row, (Section(sections[0].title, sections[0].entries + extra), *sections[1:]))
 
 
 def page(width: int = 100, *extra: Entry) -> list[str]:

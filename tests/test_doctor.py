@@ -8,12 +8,15 @@ from pathlib import Path
 import pytest
 
 from mkexplorer.catalog.errors import MkexplorerError
+from mkexplorer.picks import measurements
 from mkexplorer.picks.interpreter import Identity
-from mkexplorer.picks.writing import LEFTOVER
+from mkexplorer.picks.model import Who
+from mkexplorer.picks.writing import LEFTOVER, Occasion
 from mkexplorer.report.checkup import Owner, Patient, examine
 from mkexplorer.report.findings import Finding, Level, worst
 from mkexplorer.report.upstream import upstream_findings
 from tests.command_line import Run, runner
+from tests.fake_bencher import bench_result
 from tests.pick_places import PlayedCache, played_python
 
 HEALTHY = Identity(
@@ -126,10 +129,24 @@ class TestPicks:
         assert [(each.level, each.what.partition(":")[0], each.fix) for each in found] == [
             (Level.OK, "1 picked, 2 none, 1 invalid", ""),
             (Level.PROBLEM, "1 invalid pick", "mkexplorer clear --invalid"),
+            (Level.OK, "1 pick that nobody measured", ""),
             (Level.WARNING, "1 temporary file of a mkexplorer that was killed", "mkexplorer clear --leftovers"),
             (Level.WARNING, "1 pick file belongs to no multi-kernel of this cache", "mkexplorer clear --orphans"),
         ]
         assert "The file is empty" in found[1].details[0]
+
+    def test_what_picks_are_known_to_cost(self, cache: PlayedCache) -> None:
+        cache.write_pick(0, b"0")
+        book = cache.book()
+        multi_kernel = book.catalog.multi_kernels[0]
+        result = bench_result(multi_kernel.id, 31.1, 22.6)
+        measurements.store(book.catalog, book.of(multi_kernel), result, Occasion(Who.PERSON))
+        found = section(replace(SOMEBODY, book=book.reread()), "Picks")
+        assert found[1] == Finding(
+            Level.WARNING,
+            "1 pick surely slower than another sub-kernel: loses 8.50 µs per run",
+            "mkexplorer audit --recorded --apply",
+        )
 
     def test_a_fix_names_another_place(self, tmp_path: Path) -> None:
         cache = PlayedCache(tmp_path / "a cache", "2.4.1")

@@ -28,7 +28,7 @@ class TestList:
     async def test_a_row_says_what_a_person_calls_it_and_how_its_pick_fares(self) -> None:
         async with explore(two_graphs().as_catalog) as session:
             assert session.list_texts == [
-                "▾ graph 0_inference",
+                "▾ graph 0_inference  loses 8.50 µs per run",
                 " ▸ layer_norm 4096×4096 bf16 ⚠ +38%",
                 "▾ graph 1_inference",
                 " ▸ softmax    16×16000  f32  ✓ fastest",
@@ -37,7 +37,7 @@ class TestList:
     async def test_the_header_counts(self) -> None:
         async with explore(two_graphs().as_catalog) as session:
             header = session.screen_text().splitlines()[0]
-            said = "2 multi-kernels · 1 slower than it could be · torch 2.11.0 · NVIDIA H100"
+            said = "2 multi-kernels · 1 slower than it could be · loses 8.50 µs per run · torch 2.11.0 · NVIDIA H100"
             assert header.strip() == f"mkexplorer   PLACE   {said}"
 
     async def test_the_cursor_starts_on_the_first_multi_kernel(self) -> None:
@@ -57,7 +57,7 @@ class TestList:
     async def test_a_graph_folds(self) -> None:
         async with explore(two_graphs().as_catalog) as session:
             await session.press("home", "space")
-            assert session.list_texts[0] == "▸ graph 0_inference  (1)"
+            assert session.list_texts[0] == "▸ graph 0_inference  (1)  loses 8.50 µs per run"
 
     async def test_all_unfold_and_fold(self) -> None:
         async with explore(two_graphs().as_catalog) as session:
@@ -137,9 +137,9 @@ class TestOrder:
             assert session.list_texts[0].startswith("▸ layer_norm")
             assert "by operation" in session.screen_text()
             assert session.app.state.sort == "operation"
-            await session.press("s", "s", "s", "s")
+            await session.press(*"sssss")
             assert session.app.state.sort == "graph"
-            assert session.list_texts[0] == "▾ graph 0_inference"
+            assert session.list_texts[0].startswith("▾ graph 0_inference")
 
     async def test_the_cursor_stays_on_its_multi_kernel(self) -> None:
         async with explore(two_graphs().as_catalog) as session:

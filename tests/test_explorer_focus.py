@@ -13,13 +13,13 @@ from tests.fake_catalog import two_graphs
 
 
 class TestFocus:
-    @pytest.mark.parametrize("key", ["1", "d", "3", "4"])
+    @pytest.mark.parametrize("key", ["1", "d", "3", "4", "5"])
     async def test_a_key_of_a_tab_pressed_inside_a_tab_goes_into_the_next_one(self, key: str) -> None:
         async with explore(two_graphs().as_catalog) as session:
             await session.press("enter", key)
             tab = session.explorer.work.tab
             await session.until(lambda: tab in session.app.focused.ancestors)  # type: ignore[union-attr]
-            await session.press("5")
+            await session.press("6")
             assert session.explorer.work.tab in session.app.focused.ancestors  # type: ignore[union-attr]
             assert session.explorer.query_one(Input).value == ""
 
@@ -30,7 +30,7 @@ class TestFocus:
             assert session.explorer.work.tab_name == "source"
             assert session.explorer.work.tab in session.app.focused.ancestors  # type: ignore[union-attr]
 
-    @pytest.mark.parametrize("key", ["1", "d", "3", "4"])
+    @pytest.mark.parametrize("key", ["1", "d", "3", "4", "5"])
     async def test_a_key_of_a_tab_pressed_in_the_list_stays_in_the_list(self, key: str) -> None:
         async with explore(two_graphs().as_catalog) as session:
             await session.press(key)

@@ -23,6 +23,13 @@ def test_the_machine_goes_first_then_the_place_is_cut_at_its_beginning() -> None
     assert header_content(FACTS, 60).plain == "mkexplorer   …ong/way/to/torchinductor_me   41 multi-kernels"
 
 
+def test_what_is_lost_goes_after_the_machine() -> None:
+    facts = HeaderFacts("/home/me", "3 multi-kernels", "torch 2.11.0 · NVIDIA H100", loss="loses 42.1 µs per run")
+    assert header_content(facts, 100).plain.endswith(" · loses 42.1 µs per run · torch 2.11.0 · NVIDIA H100")
+    assert header_content(facts, 70).plain == "mkexplorer   /home/me   3 multi-kernels · loses 42.1 µs per run"
+    assert header_content(facts, 50).plain == "mkexplorer   /home/me   3 multi-kernels"
+
+
 @pytest.mark.parametrize("width", range(45, 121))
 def test_it_fits(width: int) -> None:
     assert cell_len(header_content(FACTS, width).plain) <= width

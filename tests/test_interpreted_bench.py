@@ -12,6 +12,7 @@ import pytest
 from mkexplorer.catalog import open_catalog
 from mkexplorer.catalog.catalog import Catalog
 from mkexplorer.measure.bencher import Bencher
+from mkexplorer.measure.errors import BenchError
 from mkexplorer.measure.model import ArgumentSource, BenchRequest, BenchResult, Device, Progress, Stage
 from mkexplorer.measure.requests import bench_request
 
@@ -90,6 +91,14 @@ class TestTimes:
             Stage.RACING,
         ]
         assert seen[-1].samples_us == tuple(each.samples_us for each in result.sub_kernels)
+
+
+def test_arguments_that_need_too_much_memory_are_refused(sample: Catalog) -> None:
+    with (
+        Bencher(device=Device.INTERPRETER, memory_limit_bytes=2**20) as bencher,
+        pytest.raises(BenchError, match=r"\d+ MiB of memory, and 1 MiB are allowed"),
+    ):
+        bencher.bench(request_of(sample, SOFTMAX))
 
 
 class TestWrongKernels:

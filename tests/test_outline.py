@@ -189,6 +189,14 @@ class TestMoving:
 
 
 class TestNewRows:
+    async def test_the_cursors_row_is_seen_when_few_rows_become_many(self) -> None:
+        app = OutlineApp([row("r80")])
+        async with app.run_test(size=(20, 10)) as pilot:
+            app.outline.set_rows(numbered(100))
+            await pilot.pause()
+            assert app.outline.cursor == 80
+            assert "r80" in [app.line(y).strip() for y in range(10)]
+
     async def test_the_cursor_stays_on_its_key_and_nothing_is_told(self) -> None:
         app = OutlineApp(numbered(50))
         async with app.run_test(size=(30, 10)) as pilot:

@@ -5,6 +5,7 @@ After a wanted change: ``pytest tests/test_snapshots.py --snapshot-update``, the
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -13,14 +14,30 @@ from textual.pilot import Pilot
 
 from mkexplorer.catalog import Catalog
 from mkexplorer.tui.explorer_app import ExplorerApp
+from mkexplorer.tui.pythons import NoPython, Pythons
 from mkexplorer.tui.state import UiState
+from tests.bench_pilot import ScriptedPythons
 from tests.explorer_pilot import Session, opener_of
+from tests.fake_bencher import FakeBencher, bench_result
 
 SnapCompare = Callable[..., bool]
+SIZES = [(80, 24), (120, 40), (200, 60)]
+SIZE_NAMES = [f"{columns}x{lines}" for columns, lines in SIZES]
 
 
-def app_on(catalog: Catalog, tab: str) -> ExplorerApp:
-    return ExplorerApp(opener_of(catalog), "the sample", UiState(tab=tab, follow=False))
+def app_on(catalog: Catalog, tab: str, pythons: Pythons | None = None) -> ExplorerApp:
+    return ExplorerApp(opener_of(catalog), "the sample", UiState(tab=tab, follow=False), pythons=pythons)
+
+
+def scripted(catalog: Catalog, gate: threading.Event | None = None) -> Pythons:
+    """Measures each sub-kernel 2% slower than it was recorded; nothing before ``gate`` is open."""
+    script = {}
+    for each in catalog.multi_kernels:
+        evidence = catalog.evidence(each)
+        assert evidence is not None
+        times = (sub.cold.median_us * 1.02 for sub in evidence.sub_kernels if sub.cold is not None)
+        script[each.id] = bench_result(each.id, *times, picked=evidence.picked)
+    return ScriptedPythons(NoPython(), lambda: FakeBencher(script, gate=gate))
 
 
 def after(*keys: str, shows: str) -> Callable[[Pilot[None]], Awaitable[None]]:
@@ -68,3 +85,22 @@ def test_120x40(sample: Catalog, snap_compare: SnapCompare, tab: str) -> None:
 def test_200x60_side_by_side_details(sample: Catalog, snap_compare: SnapCompare) -> None:
     run = after(*LAYER_NORM, "escape", shows="≠ reductions")
     assert snap_compare(app_on(sample, "details"), terminal_size=(200, 60), run_before=run)
+
+
+@pytest.mark.parametrize("size", SIZES, ids=SIZE_NAMES)
+def test_benchmark_recorded(sample: Catalog, snap_compare: SnapCompare, size: tuple[int, int]) -> None:
+    run = after(*LAYER_NORM, "escape", shows="b measures it now")
+    assert snap_compare(app_on(sample, "benchmark", scripted(sample)), terminal_size=size, run_before=run)
+
+
+@pytest.mark.parametrize("size", SIZES, ids=SIZE_NAMES)
+def test_benchmark_measured(sample: Catalog, snap_compare: SnapCompare, size: tuple[int, int]) -> None:
+    run = after(*LAYER_NORM, "b", "y", "escape", shows="measured in this session")
+    assert snap_compare(app_on(sample, "benchmark", scripted(sample)), terminal_size=size, run_before=run)
+
+
+@pytest.mark.parametrize("size", SIZES[:2], ids=SIZE_NAMES[:2])
+def test_benchmark_under_way(sample: Catalog, snap_compare: SnapCompare, size: tuple[int, int]) -> None:
+    run = after("B", "y", shows="measuring 1/41")
+    app = app_on(sample, "benchmark", scripted(sample, threading.Event()))
+    assert snap_compare(app, terminal_size=size, run_before=run)

@@ -149,12 +149,13 @@ class TestContention:
         assert contention(Company(), 0, 40) == ""
         assert contention(Company(processes=3), 0, 40) == ""
         assert contention(Company(percent=3), 2, 40) == ""
+        assert contention(Company(percent=90), 0, 40) == ""
 
     def test_others_that_compute(self) -> None:
         assert contention(Company(2, 1, 90), 0, 40) == "1 other process computing on this GPU"
 
     def test_a_busy_gpu(self) -> None:
-        assert contention(Company(0, 0, 90), 0, 40) == "this GPU was 90% busy before"
+        assert contention(Company(0, 0, 90), 1, 40) == "this GPU was 90% busy before"
 
     def test_disturbed_launches(self) -> None:
         assert contention(Company(), 9, 40) == "9 of 40 launches were disturbed"

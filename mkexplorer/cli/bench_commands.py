@@ -105,7 +105,7 @@ def _audit(given: Given, catalog: Catalog) -> int:
         put_json(bench_json.audited(catalog, found, results, failed, applied, is_cancelled=is_cancelled))
     if measuring.is_cancelled:
         return _CANCELLED
-    return code or (_ABOVE if found.bad else CANNOT if measuring.failed else DONE)
+    return code or (_ABOVE if found.bad else CANNOT if found.unjudged else DONE)
 
 
 def _measure_all(measuring: Measuring, wanted: Sequence[MultiKernel]) -> None:

@@ -34,12 +34,12 @@ class Settings:
 
     alpha: float = 0.01
     warm_rounds: int = 2
-    first_rounds: int = 10
-    next_rounds: int = 18
+    first_rounds: int = 16
+    next_rounds: int = 24
     fewest_rounds: int = 8
     most_rounds: int = 64
-    hot_rounds: int = 6
-    gpu_budget_us: float = 15_000.0
+    hot_rounds: int = 8
+    gpu_budget_us: float = 25_000.0
 
 
 @dataclass(frozen=True)

@@ -50,7 +50,8 @@ class Audit:
 
     @property
     def unjudged(self) -> int:
-        return sum(each.row.judgement is None for each in self.rows)
+        """Those of which nothing is known; that there is nothing right to compare a pick with is known."""
+        return sum(each.row.judgement is None and not _has_disagreement(each.row) for each in self.rows)
 
     @property
     def loss_us(self) -> float:
@@ -101,8 +102,9 @@ def counts_text(found: Audit) -> str:
     """'41 picks: 11 slower than they could be, 3 by more than 5%, 5 not sure, 1 without a verdict'."""
     one = len(found.rows) == 1
     above, wrong = sum(each.is_above for each in found.rows), sum(each.is_wrong for each in found.rows)
+    fine = "" if found.unjudged == len(found.rows) else "none is surely too slow"
     parts = (
-        f"{found.slower} slower than {'it' if one else 'they'} could be" if found.slower else "none is surely too slow",
+        f"{found.slower} slower than {'it' if one else 'they'} could be" if found.slower else fine,
         f"{above} by more than {percent_text(found.limit)}" if above else "",
         f"{wrong} computing something else" if wrong else "",
         f"{found.unsure} not sure" if found.unsure else "",
@@ -126,6 +128,10 @@ def _is_slower(row: MultiKernelRow) -> bool:
 def _is_above(row: MultiKernelRow, limit: float) -> bool:
     regret = row.judgement.regret if row.judgement is not None else None
     return _is_slower(row) and regret is not None and regret > limit
+
+
+def _has_disagreement(row: MultiKernelRow) -> bool:
+    return row.measurement is not None and bool(row.measurement.disagreeing)
 
 
 def _is_wrong(row: MultiKernelRow) -> bool:

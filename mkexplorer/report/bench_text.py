@@ -127,8 +127,9 @@ def _of_the_pick(found: Measurement, judgement: Judgement) -> str:
 def _why_no_verdict(found: Measurement) -> str:
     if found.device is Device.INTERPRETER:
         return "no verdict: the kernels ran in Triton's interpreter, whose times are no GPU times"
-    if sum(each is not None for each in found.timings) < 2:
-        return "no verdict: fewer than two sub-kernels have a time"
+    wrong = found.disagreeing
+    if sum(each is not None and index not in wrong for index, each in enumerate(found.timings)) < 2:
+        return f"no verdict: fewer than two sub-kernels {'agree and ' if wrong else ''}have a time"
     return f"no verdict: {found.doubt or 'the times do not allow one'}"
 
 

@@ -20,7 +20,9 @@ from mkexplorer.picks.model import PickState
 from mkexplorer.picks.origin import CacheFiles
 from mkexplorer.picks.rules import release_of
 from mkexplorer.report import titles
+from mkexplorer.report.audit import audit
 from mkexplorer.report.findings import CheckupSection, Finding, Level
+from mkexplorer.report.rows import graph_rows, loss_text
 from mkexplorer.report.upstream import upstream_findings
 
 _FIRST, _LAST = (2, 3), (2, 13)
@@ -94,7 +96,7 @@ def _interpreter(patient: Patient) -> Iterator[Finding]:
         names = ", ".join(f"{count} × {name}" if count > 1 else name for name, count in counted)
         yield Finding(Level.OK, f"GPU {names}, driver {identity.driver}")
     else:
-        yield Finding(Level.OK, "no NVIDIA GPU: picks can be seen and changed here, and nothing can be measured")
+        yield Finding(Level.OK, "no NVIDIA GPU: picks can be seen and changed here, and nothing can be timed")
 
 
 def _cache(patient: Patient) -> Iterator[Finding]:
@@ -154,7 +156,19 @@ def _picks(book: PickBook) -> Iterator[Finding]:
             Level.WARNING, f"{_counted(len(damaged), 'line')} of histories cannot be read", "", _some(damaged)
         )
     if catalog.place.kind is PlaceKind.CACHE:
+        yield from _costs(book, where)
         yield from _stray_files(book, where)
+
+
+def _costs(book: PickBook, where: str) -> Iterator[Finding]:
+    """What is known of the picks' times, and how to know it."""
+    found = audit(graph_rows(book.catalog, book))
+    if found.slower:
+        what = f"{_counted(found.slower, 'pick')} surely slower than another sub-kernel: {loss_text(found.loss_us)}"
+        yield Finding(Level.WARNING, what, f"mkexplorer audit --recorded --apply{where}")
+    if found.unjudged:
+        what = f"{_counted(found.unjudged, 'pick')} that nobody measured: `mkexplorer audit{where}` does"
+        yield Finding(Level.OK, what)
 
 
 def _stray_files(book: PickBook, where: str) -> Iterator[Finding]:

@@ -17,7 +17,6 @@ from textual.worker import Worker, WorkerState
 
 from mkexplorer.catalog.errors import MkexplorerError
 from mkexplorer.report.details import details
-from mkexplorer.report.rows import multi_kernel_row
 from mkexplorer.tui.details_text import Facts, details_content
 from mkexplorer.tui.messages import CopyRequested, EditRequested
 from mkexplorer.tui.selection import Selection
@@ -59,20 +58,18 @@ Everything known of the multi-kernel: what it is, its pick, the times behind it,
             yield Static()
 
     def watch_selection(self, old: Selection | None, new: Selection | None) -> None:
-        if new is None or new.multi_kernel is None:
+        if new is None or new.row is None:
             self._show(None, "Choose a multi-kernel in the list; everything known of it appears here.")
         elif old is None or _subject(old) != _subject(new):
             self._read(new)
 
     @work(thread=True, exclusive=True, group="details", exit_on_error=False)
     def _read(self, selection: Selection) -> None:
-        catalog, multi_kernel = selection.catalog, selection.multi_kernel
-        assert multi_kernel is not None
-        evidence = catalog.evidence(multi_kernel)
-        row = multi_kernel_row(multi_kernel, evidence, selection.record)
+        row = selection.row
+        assert row is not None
         environment = selection.picks.environment if selection.picks is not None else ()
         try:
-            facts = Facts(row, evidence, details(catalog, row, environment))
+            facts = Facts(row, details(selection.catalog, row, environment))
         except (MkexplorerError, OSError) as error:
             self.post_message(self.Read(selection, None, error))
         else:
@@ -118,4 +115,4 @@ Everything known of the multi-kernel: what it is, its pick, the times behind it,
 
 
 def _subject(selection: Selection) -> tuple[object, ...]:
-    return selection.catalog, selection.multi_kernel, selection.record
+    return selection.catalog, selection.row

@@ -11,10 +11,20 @@ from dataclasses import dataclass
 from rich.cells import set_cell_size
 from textual.content import Content
 
-from mkexplorer.catalog.model import Evidence, Timing
+from mkexplorer.catalog.model import Timing
+from mkexplorer.measure.model import Device
 from mkexplorer.report.details import HISTORY, Section
-from mkexplorer.report.rows import MultiKernelRow, SubKernelRow, time_text
-from mkexplorer.tui.section_text import LEAST_WIDTH, MUTED, Line, differences, heading, label_width, section_lines
+from mkexplorer.report.rows import MultiKernelRow, time_text
+from mkexplorer.tui.section_text import (
+    LEAST_WIDTH,
+    MUTED,
+    Line,
+    differences,
+    heading,
+    label_width,
+    section_lines,
+    sub_title,
+)
 
 WIDEST_BAR = 40
 
@@ -26,7 +36,6 @@ class Facts:
     """All that the tab shows. ``sections`` are `report.details.details`' own, in its order."""
 
     row: MultiKernelRow
-    evidence: Evidence | None
     sections: tuple[Section, ...]
 
 
@@ -51,19 +60,15 @@ def details_content(facts: Facts, width: int) -> Content:
     return Content("\n").join(lines)
 
 
-def sub_title(row: SubKernelRow) -> str:
-    return f"{row.sub_kernel.index} {row.sub_kernel.kind.value}"
-
-
 # --- times ---------------------------------------------------------------------------------------------------
 
 
 def _times(facts: Facts, width: int) -> Iterator[Line]:
-    """Yield a bar for each time that was measured, all to one scale; nothing where none was."""
-    rows, evidence = facts.row.sub_kernels, facts.evidence
-    if evidence is None or len(evidence.sub_kernels) != len(rows):
+    """Yield a bar for each time of a GPU that was measured, all to one scale; nothing where none was."""
+    rows, found = facts.row.sub_kernels, facts.row.measurement
+    if found is None or found.device is not Device.CUDA:
         return
-    timed = [(row, measured.cold, measured.hot) for row, measured in zip(rows, evidence.sub_kernels, strict=True)]
+    timed = [(row, measured.cold, measured.hot) for row, measured in zip(rows, found.sub_kernels, strict=True)]
     longest = max((time.median_us for _, *times in timed for time in times if time is not None), default=0.0)
     if not longest:
         return

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Container, VerticalScroll
 from textual.content import Content
 from textual.screen import Screen
@@ -20,17 +20,20 @@ from mkexplorer.catalog.model import MultiKernel, PlaceKind, SubKernel
 from mkexplorer.picks.book import PickBook
 from mkexplorer.report import rows
 from mkexplorer.tui import sheets
+from mkexplorer.tui.bench import BenchKeeper, BenchMoved
+from mkexplorer.tui.bench_line import BenchLine
+from mkexplorer.tui.bench_verbs import BenchVerbs
+from mkexplorer.tui.explorer_keys import EXPLORER_BINDINGS
 from mkexplorer.tui.follow import CatalogRead, CatalogReader, ReadingFailed
 from mkexplorer.tui.header import HeaderFacts, header_content
-from mkexplorer.tui.kernel_list import FILTER_HELP, KernelList
+from mkexplorer.tui.kernel_list import KernelList
 from mkexplorer.tui.key_footer import KeyFooter
 from mkexplorer.tui.messages import EditRequested, Failed, OpenEditor
-from mkexplorer.tui.pick_verbs import PICK_BINDINGS, PickVerbs
+from mkexplorer.tui.pick_verbs import PickVerbs
 from mkexplorer.tui.picks import PickKeeper, PicksProgress, PicksRead, unknown_picks
 from mkexplorer.tui.pythons import Pythons
 from mkexplorer.tui.selection import Selection
 from mkexplorer.tui.state import UiState
-from mkexplorer.tui.tabs import TABS, TabSpec
 from mkexplorer.tui.work_area import WorkArea
 from mkexplorer_widgets.splitter import Splitter
 
@@ -44,16 +47,6 @@ COLLECTIONS = (5_000, 10, 200)
 NARROW = 100
 
 
-def _binding(key: str, action: str, description: str, tooltip: str, show: bool = False) -> Binding:
-    return Binding(key, action, description, show=show, id=f"explorer.{key.partition(',')[0]}", tooltip=tooltip)
-
-
-def _tab_binding(number: int, spec: TabSpec) -> Binding:
-    is_diff = spec.name == "diff"
-    key = f"d,{number}" if is_diff else str(number)
-    return _binding(key, f"tab({spec.name!r})", spec.title, spec.tooltip, show=is_diff)
-
-
 class ExplorerScreen(Screen[None]):
     """List on the left (above, below 100 columns), tabs on the right."""
 
@@ -61,29 +54,14 @@ class ExplorerScreen(Screen[None]):
     AUTO_FOCUS = "Outline"
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (NARROW, "-wide")]
     BINDING_GROUP_TITLE = "Explorer"
-    BINDINGS: ClassVar[list[BindingType]] = [
-        _binding("slash", "filter", "Filter", FILTER_HELP),
-        _binding("s", "sort", "Sort", "Next order: graph, operation, size, time, regret", show=True),
-        *(_tab_binding(at, spec) for at, spec in enumerate(TABS, start=1)),
-        *PICK_BINDINGS,
-        _binding("m", "mark", "Mark", "Remember this sub-kernel, to compare another one with it", show=True),
-        _binding("y", "copy", "Copy", "Copy what the tab shows", show=True),
-        _binding("e", "edit", "Edit", "Open the file in $VISUAL or $EDITOR", show=True),
-        _binding("f", "follow", "Follow", "Watch the place while a program compiles, or stop watching"),
-        _binding("plus,equals_sign,ctrl+right", "divide(1)", "Wider list", "Move the divider right or down"),
-        _binding("minus,ctrl+left", "divide(-1)", "Narrower list", "Move the divider left or up"),
-        _binding("backslash", "sidebar", "Hide/show list", "Give the whole screen to the tab, or take it back"),
-        _binding("exclamation_mark", "problems", "Problems", "What in this place could not be used, and why"),
-        _binding("r", "retry", "Try again", "Open the place again"),
-        _binding("escape", "to_list", "To the list", "Leave the tab for the list", show=True),
-        _binding("question_mark,f1", "help", "Help", "All keys, signs and words", show=True),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = [*EXPLORER_BINDINGS]
 
     def __init__(self, place: str, opener: Callable[[], Catalog], state: UiState, pythons: Pythons) -> None:
         super().__init__()
         self.book: PickBook | None = None
         self._keeper = PickKeeper(pythons, self.post_message)
         self._picks = PickVerbs(self, self._keeper)
+        self._bench = BenchVerbs(self, BenchKeeper(pythons, self._keeper, self.post_message))
         self._opener = opener
         self._reader: CatalogReader | None = None
         self._state = state
@@ -106,6 +84,7 @@ class ExplorerScreen(Screen[None]):
             yield self._splitter
             yield self.work
         yield VerticalScroll(Static(id="sheet-text"), id="sheet")
+        yield BenchLine()
         yield KeyFooter()
 
     @property
@@ -120,6 +99,7 @@ class ExplorerScreen(Screen[None]):
     def on_unmount(self) -> None:
         if self._reader is not None:
             self._reader.stop()
+        self._bench.close()
         self._keeper.close()
 
     @property
@@ -166,7 +146,8 @@ class ExplorerScreen(Screen[None]):
     # --- the catalog ----------------------------------------------------------------------------------------
 
     def _read(self) -> None:
-        self._reader = CatalogReader(self._opener, self.post_message, book_of=self._keeper.book_of)
+        keeper = self._keeper
+        self._reader = CatalogReader(self._opener, self.post_message, book_of=keeper.book_of, rows_of=keeper.rows_of)
         if self._state.follow:
             self._reader.following.set()
             self._keeper.following.set()
@@ -174,10 +155,10 @@ class ExplorerScreen(Screen[None]):
 
     def on_catalog_read(self, event: CatalogRead) -> None:
         event.stop()
-        self._catalog, self._graphs, self.book = event.catalog, event.graphs, event.book
+        self._catalog = event.catalog
+        self._take_rows(event.graphs, event.book)
         self._facts = replace(
             self._facts,
-            counts=rows.counts_text(rows.count(event.graphs)),
             machine=event.machine,
             problems=len(event.catalog.diagnostics),
             following=self._state.follow and self._can_follow,
@@ -197,12 +178,21 @@ class ExplorerScreen(Screen[None]):
         event.stop()
         if event.book.catalog is not self._catalog:
             return  # the place was read again meanwhile, and what is known of it comes with that
-        self._graphs, self.book = event.graphs, event.book
-        counts, unknown = rows.counts_text(rows.count(event.graphs)), unknown_picks(event.book)
-        self._facts = replace(self._facts, counts=counts, unknown_picks=unknown)
+        self._take_rows(event.graphs, event.book)
+        self._facts = replace(self._facts, unknown_picks=unknown_picks(event.book))
         self._show_header()
         self.kernels.show(event.graphs)
+        self._select()  # at once: what was measured goes from the race that runs straight to its verdict
         self.refresh_bindings()
+
+    def _take_rows(self, graphs: tuple[rows.GraphRow, ...], book: PickBook) -> None:
+        self._graphs, self.book = graphs, book
+        counts = rows.count(graphs)
+        self._facts = replace(self._facts, counts=rows.counts_text(counts), loss=rows.loss_text(counts.loss_us))
+
+    def on_bench_moved(self, event: BenchMoved) -> None:
+        event.stop()
+        self._bench.take(event.state)
 
     def on_picks_progress(self, event: PicksProgress) -> None:
         event.stop()
@@ -253,7 +243,9 @@ class ExplorerScreen(Screen[None]):
     def _select(self) -> None:
         self._selection_timer = None
         if self._catalog is not None:
-            self.work.selection = Selection(self._catalog, *self.kernels.current, self._mark, self.book)
+            kernels = self.kernels
+            self.work.selection = Selection(self._catalog, *kernels.current, self._mark, self.book, kernels.current_row)
+            self._bench.look_ahead()
             self.refresh_bindings()
 
     def on_kernel_list_opened(self, event: KernelList.Opened) -> None:
@@ -263,6 +255,7 @@ class ExplorerScreen(Screen[None]):
     def on_work_area_shown(self, event: WorkArea.Shown) -> None:
         event.stop()
         self._state = replace(self._state, tab=event.name)
+        self._bench.look_ahead()
         self.refresh_bindings()
 
     # --- what tabs ask for ----------------------------------------------------------------------------------
@@ -287,6 +280,8 @@ class ExplorerScreen(Screen[None]):
                 return bool(self._graphs) and hasattr(self.work.tab, f"action_{action}")
             case "picks":
                 return bool(self._graphs) and self._picks.can(str(parameters[0]))
+            case "bench":
+                return bool(self._graphs) and self._bench.can(str(parameters[0]))
             case "problems":
                 return self._facts.problems > 0
             case "follow":
@@ -324,6 +319,9 @@ class ExplorerScreen(Screen[None]):
 
     def action_picks(self, verb: str) -> None:
         self._picks.do(verb)
+
+    def action_bench(self, verb: str) -> None:
+        self._bench.do(verb)
 
     async def action_copy(self) -> None:
         await self.run_tab_action("copy")

@@ -47,10 +47,14 @@ class ReadingFailed(Message):
     opened: bool
 
 
+def _rows_of(book: PickBook) -> tuple[rows.GraphRow, ...]:
+    return rows.graph_rows(book.catalog, book)
+
+
 class CatalogReader(threading.Thread):
     """Opens with ``opener``, posts to ``post``; follows while ``following`` is set, until ``stop``.
 
-    ``book_of`` tells what is known so far of a catalog's picks.
+    ``book_of`` tells what is known so far of a catalog's picks, ``rows_of`` makes its rows.
     """
 
     def __init__(
@@ -59,12 +63,14 @@ class CatalogReader(threading.Thread):
         post: Callable[[Message], object],
         pause_s: float = PAUSE_S,
         book_of: Callable[[Catalog], PickBook] = recorded_book,
+        rows_of: Callable[[PickBook], tuple[rows.GraphRow, ...]] = _rows_of,
     ) -> None:
         super().__init__(name="catalog reader", daemon=True)
         self._opener = opener
         self._post = post
         self._pause_s = pause_s
         self._book_of = book_of
+        self._rows_of = rows_of
         self._stopped = threading.Event()
         self.following = threading.Event()
 
@@ -101,7 +107,7 @@ class CatalogReader(threading.Thread):
 
     def _read(self, catalog: Catalog) -> CatalogRead:
         book = self._book_of(catalog)
-        return CatalogRead(catalog, rows.graph_rows(catalog, book), rows.machine_text(catalog), book)
+        return CatalogRead(catalog, self._rows_of(book), rows.machine_text(catalog), book)
 
 
 def _presentable(error: Exception) -> MkexplorerError | OSError:

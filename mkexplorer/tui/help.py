@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from itertools import groupby
 
 from textual.content import Content
+from textual.dom import DOMNode
 
-from mkexplorer.tui.commands import Verb, verbs
+from mkexplorer.tui.commands import verbs
 from mkexplorer.tui.explorer_screen import ExplorerScreen
 
 KEY_WIDTH = 20
@@ -21,6 +22,7 @@ _SIGNS = (
     ("= SAME", "no difference worth a change"),
     ("? UNSURE", "measured, but not clear"),
     ("– no pick", "measured, but nothing was picked"),
+    ("✗ disagrees", "a sub-kernel computes something else than it should"),
     ("✗ invalid pick", "the pick file cannot be used"),
     ("● picked", "the sub-kernel that the run time chose"),
     ("● pinned", "the sub-kernel that a person chose with p"),
@@ -35,7 +37,9 @@ _WORDS = (
     ("cooperative", "several blocks share one row"),
     ("template", "made from a template (matrix products)"),
     ("wrapper", "the Python module that torch generated for one graph"),
+    ("race", "the sub-kernels timed in turns, on the same arguments"),
     ("regret", "median time of the picked ÷ median of the best - 1"),
+    ("loss", "regret as time: what the picks cost when each graph runs once"),
 )
 
 
@@ -51,16 +55,19 @@ def help_content(screen: ExplorerScreen) -> Content:
     groups = {group: list(found) for group, found in groupby(verbs(screen), key=lambda verb: verb.group)}
     in_tab = [group for group, found in groups.items() if screen.work in found[0].owner.ancestors]
     parts = []
+    if screen.work.tab is not None and not in_tab:
+        title = getattr(type(screen.work.tab), "BINDING_GROUP_TITLE", "") or ""  # its keys are the screen's own
+        parts.append(_table(title, (), _about([screen.work.tab])))
     for group in sorted(groups, key=lambda group: group not in in_tab):
         keys = [(verb.keys, verb.help) for verb in groups[group]]
-        parts.append(_table(f"{group}: keys", keys, _about(groups[group])))
+        parts.append(_table(f"{group}: keys", keys, _about([verb.owner for verb in groups[group]])))
     parts += [_table("Mouse", _MOUSE), _table("Signs", _SIGNS), _table("Words", _WORDS)]
     return Content("\n\n").join(parts)
 
 
-def _about(found: list[Verb]) -> list[str]:
-    """What the widgets of a group say about themselves, their Markdown marks left out."""
-    texts = dict.fromkeys(str(type(verb.owner).__dict__.get("HELP", "")) for verb in found)
+def _about(widgets: Sequence[DOMNode]) -> list[str]:
+    """What widgets say about themselves, their Markdown marks left out."""
+    texts = dict.fromkeys(str(type(widget).__dict__.get("HELP", "")) for widget in widgets)
     plain = " ".join(re.sub(r"\*\*|`", "", text).replace("\n- ", "\n\n- ") for text in texts)
     return [line for part in plain.split("\n\n") for line in textwrap.wrap(part, TEXT_WIDTH)]
 

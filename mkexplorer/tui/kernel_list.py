@@ -13,6 +13,7 @@ from textual.message import Message
 from textual.timer import Timer
 from textual.widgets import Input, Static
 
+from mkexplorer.picks.changes import full_id
 from mkexplorer.report import rows
 from mkexplorer.tui.list_rows import Folding, RowKey, outline_rows
 from mkexplorer.tui.messages import CopyRequested
@@ -40,7 +41,7 @@ class KernelList(Vertical):
     HELP = """\
 The list of multi-kernels by graph. A row shows the operation, its largest tensor's shape and dtype, and what is known
 of the pick: ✓ fastest, ⚠ +38% (another sub-kernel is that much faster), = SAME, ? UNSURE, – no pick, ✗ invalid,
-● pinned 1. Where nothing was measured it shows the pick alone; … means that its file is being looked for.
+✗ disagrees, ● pinned 1. Where nothing was measured it shows the pick alone; … means that its file is being looked for.
 Unfold a row with → or a click on its arrow to see its sub-kernels.
 """
     BINDING_GROUP_TITLE = "List"
@@ -68,6 +69,7 @@ Unfold a row with → or a click on its arrow to see its sub-kernels.
         self._graphs: Sequence[rows.GraphRow] = ()
         self._shown: Sequence[rows.GraphRow] = ()
         self._by_id: dict[str, rows.MultiKernelRow] = {}
+        self.by_full_id: dict[str, rows.MultiKernelRow] = {}
         self._first_of: dict[str, rows.MultiKernelRow] = {}
         self._folding = Folding()
         self._marked: RowKey | None = None
@@ -109,6 +111,31 @@ Unfold a row with → or a click on its arrow to see its sub-kernels.
         found = self._by_id[row.key.multi_kernel]
         return found, found.sub_kernels[row.key.sub] if row.key.sub >= 0 else None
 
+    @property
+    def current_row(self) -> rows.MultiKernelRow | None:
+        """The multi-kernel's row that `current` tells of."""
+        multi_kernel, _ = self.current
+        return self._by_id[multi_kernel.id] if multi_kernel is not None else None
+
+    @property
+    def shows_any(self) -> bool:
+        return bool(self._shown)
+
+    @property
+    def shown_rows(self) -> list[rows.MultiKernelRow]:
+        """The multi-kernels that are not filtered away, in the order in which they are shown."""
+        return [row for graph in self._shown for row in graph.rows]
+
+    @property
+    def pointed_rows(self) -> list[rows.MultiKernelRow]:
+        """The multi-kernel under the cursor; on a graph's row all of that graph that are shown."""
+        row = self.outline.cursor_row
+        if row is None or not isinstance(row.key, RowKey):
+            return []
+        if row.key.graph:
+            return [each for graph in self._shown if graph.key == row.key.graph for each in graph.rows]
+        return [self._by_id[row.key.multi_kernel]]
+
     # --- data down ------------------------------------------------------------------------------------------
 
     def show(self, graphs: Sequence[rows.GraphRow]) -> None:
@@ -116,6 +143,7 @@ Unfold a row with → or a click on its arrow to see its sub-kernels.
         is_first = not self._by_id
         self._graphs = graphs
         self._by_id = {row.multi_kernel.id: row for graph in graphs for row in graph.rows}
+        self.by_full_id = {full_id(row.multi_kernel): row for row in self._by_id.values()}
         self._show_rows()
         if is_first and self._shown:
             self.outline.move_to(RowKey(multi_kernel=self._shown[0].rows[0].multi_kernel.id))

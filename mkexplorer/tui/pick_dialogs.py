@@ -12,6 +12,7 @@ from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Button, Static
 
+from mkexplorer.report import bench_text
 from mkexplorer.report.rows import MultiKernelRow, SubKernelRow, time_text
 from mkexplorer_widgets.outline import Cell, Outline, OutlineRow
 from mkexplorer_widgets.plain_text import visible
@@ -54,7 +55,16 @@ class PinDialog(ModalScreen[int | None]):
             outline = Outline()
             outline.styles.height = min(12, len(self._row.sub_kernels))
             yield outline
-            yield Static(Content("Programs that start from now on use it, without measuring."))
+            yield Static(self._said())
+
+    def _said(self) -> Content:
+        """What was measured, where it was, and what a pin does."""
+        effect = Content("Programs that start from now on use it, without measuring.")
+        found = self._row.measurement
+        if found is None:
+            return effect
+        said = bench_text.verdict_sentence(self._row.multi_kernel, found)
+        return Content.assemble((f"{visible(said)}.".replace("\n", " "), "$foreground"), "\n", effect)
 
     def on_mount(self) -> None:
         self.query_one(Outline).set_rows([_row(sub) for sub in fastest_first(self._row)])

@@ -19,8 +19,10 @@ from mkexplorer.picks.book import PickBook
 from mkexplorer.picks.files import read_histories
 from mkexplorer.picks.interpreter import Identity
 from mkexplorer.picks.model import Action, PickState
-from mkexplorer.picks.plans import Plan
+from mkexplorer.picks.plans import Plan, Winner
+from mkexplorer.report import bench_text
 from mkexplorer.report.changes import Namer, heading, history_rows
+from mkexplorer.report.measured import Knowledge, Measurement
 from mkexplorer.report.rows import MultiKernelRow
 from mkexplorer.tui import pick_sheets
 from mkexplorer.tui.messages import Failed, Notice
@@ -124,7 +126,8 @@ class PickVerbs:
             index = await self._screen.app.push_screen_wait(PinDialog(row))
         if index is not None:
             said = f"{multi_kernel.id}: sub-kernel {index} is pinned already."
-            await self._change(partial(_pin, multi_kernel=multi_kernel, index=index), said)
+            evidence = _evidence_for(row, index)
+            await self._change(partial(_pin, multi_kernel=multi_kernel, index=index, evidence=evidence), said, evidence)
 
     async def _clear(self) -> None:
         pointed = self._screen.kernels.pointed
@@ -133,8 +136,8 @@ class PickVerbs:
             multi_kernel = pointed[0].multi_kernel
             await self._change(partial(_clear, multi_kernel=multi_kernel), f"{multi_kernel.id} has no pick to clear.")
 
-    async def _change(self, planner: Planner, nothing: str) -> None:
-        """Carry out a plan; ``nothing`` says why there is nothing to do."""
+    async def _change(self, planner: Planner, nothing: str, evidence: Measurement | None = None) -> None:
+        """Carry out a plan; ``nothing`` says why there is nothing to do, ``evidence`` is what it rests on."""
         plan = await asyncio.to_thread(self._keeper.plan, planner)
         book = self._book
         if not plan.changes or book is None:
@@ -144,7 +147,8 @@ class PickVerbs:
             return
         if _needs_consent(plan) and not await self._is_agreed(book, plan):
             return
-        outcomes = await asyncio.to_thread(self._keeper.carry_out, plan)
+        machine = evidence.machine if evidence is not None else None
+        outcomes = await asyncio.to_thread(self._keeper.carry_out, plan, machine)
         done = [each for each in outcomes if each.error is None]
         if done:
             warnings = pick_sheets.environment_warnings(book.environment)
@@ -193,8 +197,19 @@ def _check_found(row: MultiKernelRow) -> None:
         )
 
 
-def _pin(book: PickBook, multi_kernel: MultiKernel, index: int) -> Plan:
-    return plans.pins(book, [(multi_kernel, index)])
+def _evidence_for(row: MultiKernelRow, index: int) -> Measurement | None:
+    """What was measured here, or told by the pick's history, if it made this sub-kernel the winner."""
+    found = row.measurement
+    if found is None or found.knowledge is Knowledge.PLACE or found.doubt:
+        return None
+    return found if row.winner == index else None
+
+
+def _pin(book: PickBook, multi_kernel: MultiKernel, index: int, evidence: Measurement | None = None) -> Plan:
+    if evidence is None:
+        return plans.pins(book, [(multi_kernel, index)])
+    why = bench_text.verdict_sentence(multi_kernel, evidence)
+    return plans.winners(book, [Winner(multi_kernel, index, evidence.measured, why)])
 
 
 def _may_pin(book: PickBook, multi_kernel: MultiKernel) -> Plan:

@@ -9,14 +9,15 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from textual.message import Message
 
 from mkexplorer.catalog import Catalog
 from mkexplorer.catalog.errors import MkexplorerError
 from mkexplorer.catalog.model import PlaceKind
-from mkexplorer.picks import plans
+from mkexplorer.measure.model import BenchResult
+from mkexplorer.picks import measurements, plans
 from mkexplorer.picks.book import (
     NotStarted,
     PickBook,
@@ -29,7 +30,7 @@ from mkexplorer.picks.book import (
 from mkexplorer.picks.changes import full_id
 from mkexplorer.picks.files import unknown_pick_file
 from mkexplorer.picks.interpreter import Identity, Interpreter, InterpreterClosed
-from mkexplorer.picks.model import PickState, Who
+from mkexplorer.picks.model import Machine, PickState, Who
 from mkexplorer.picks.places import Progress
 from mkexplorer.picks.plans import Outcome, Plan
 from mkexplorer.picks.rules import has_no_file
@@ -85,6 +86,7 @@ class PickKeeper(threading.Thread):
         self._pause_s = pause_s
         self._files = threading.RLock()
         self._book: PickBook | None = None
+        self._results: dict[str, BenchResult] = {}
         self._wanted: Catalog | None = None
         self._wake = threading.Event()
         self._stopped = threading.Event()
@@ -114,11 +116,44 @@ class PickKeeper(threading.Thread):
             self._book = self._book.reread()
             return planner(self._book)
 
-    def carry_out(self, plan: Plan) -> list[Outcome]:
-        """Make the changes, read all again and post it."""
+    def rows_of(self, book: PickBook) -> tuple[rows.GraphRow, ...]:
+        """The rows of a place, with what was measured in this session."""
+        measured = {each.id: self._results.get(full_id(each)) for each in book.catalog.multi_kernels}
+        return rows.graph_rows(book.catalog, book, {name: result for name, result in measured.items() if result})
+
+    def keep(self, name: str, result: BenchResult) -> str:
+        """Store what was measured of the multi-kernel ``name`` (its full id) beside its pick, and post all rows anew.
+
+        Returns why it is not stored; '' where it is.
+        """
         with self._files:
             assert self._book is not None
-            occasion = Occasion(Who.PERSON, machine_of(self.pythons.on_its_own()))
+            self._results[name] = result
+            try:
+                return self._store(self._book, name, result)
+            except MkexplorerError as error:
+                return str(error)
+            finally:
+                self._show(self._book.reread())
+
+    def _store(self, book: PickBook, name: str, result: BenchResult) -> str:
+        catalog = book.catalog
+        if doubt := measurements.doubt(result):
+            return doubt
+        found = next((each for each in catalog.multi_kernels if full_id(each) == name), None)
+        if found is None:
+            return "it is no longer in this place"
+        if obstacle := book.of(found).file.obstacle:
+            return obstacle
+        known_as = replace(result, multi_kernel_id=found.id)
+        measurements.store(catalog, book.of(found), known_as, Occasion(Who.PERSON))
+        return ""
+
+    def carry_out(self, plan: Plan, machine: Machine | None = None) -> list[Outcome]:
+        """Make the changes, read all again and post it. ``machine`` is the one that they rest on."""
+        with self._files:
+            assert self._book is not None
+            occasion = Occasion(Who.PERSON, machine or machine_of(self.pythons.on_its_own()))
             done = list(plans.carry_out(self._book.catalog, plan.changes, occasion))
             self._show(self._book.reread())
             return done
@@ -220,7 +255,7 @@ class PickKeeper(threading.Thread):
 
     def _show(self, book: PickBook) -> None:
         self._book = book
-        self._post(PicksRead(book, rows.graph_rows(book.catalog, book)))
+        self._post(PicksRead(book, self.rows_of(book)))
 
     def _give_up(self, error: Exception) -> None:
         """Nothing is looked for any more; say so where it was."""

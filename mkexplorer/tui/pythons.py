@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from mkexplorer.catalog import Catalog
+    from mkexplorer.measure.bencher import Bencher
     from mkexplorer.picks.interpreter import Interpreter
+
+# The drivers of NVIDIA, of AMD, and of Windows' Linux.
+_GPU_SIGNS = ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg")
+_HIDING = ("CUDA_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES")
 
 
 class Pythons:
@@ -27,6 +33,17 @@ class Pythons:
 
         return Interpreter(self.python)
 
+    def sees_gpu(self) -> bool:
+        """Whether there is any sign of a GPU; CUDA is not asked, which would take memory of it."""
+        hidden = any(os.environ.get(name) in ("", "-1") for name in _HIDING)
+        return not hidden and any(os.path.exists(path) for path in _GPU_SIGNS)
+
+    def bencher(self) -> Bencher:
+        """The same one, to measure in. Raises `MkexplorerError`."""
+        from mkexplorer.measure.bencher import Bencher
+
+        return Bencher(self.python)
+
 
 class NoPython(Pythons):
     """None is to be started: only the picks whose place is remembered are known."""
@@ -38,3 +55,10 @@ class NoPython(Pythons):
         from mkexplorer.picks.book import NotStarted
 
         return NotStarted(self.python)
+
+    def bencher(self) -> Bencher:
+        from mkexplorer.measure.errors import BenchUnusable
+
+        raise BenchUnusable(
+            "no Python is to be started, and sub-kernels run only in one", "Start mkexplorer without --no-python."
+        )

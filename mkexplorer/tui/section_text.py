@@ -13,10 +13,11 @@ from rich.cells import cell_len, set_cell_size
 from textual.content import Content
 
 from mkexplorer.report.details import Entry, Section
+from mkexplorer.report.rows import SubKernelRow
 from mkexplorer_widgets.plain_text import visible
 
-WIDE_LABEL, NARROW_LABEL = 18, 15
-NARROW = 64
+# The label's cells in a page of at least so many.
+LABELS = ((90, 22), (64, 18), (0, 15))
 NARROWEST_COLUMN = 22
 LEAST_WIDTH = 50
 
@@ -29,7 +30,7 @@ Cells = Sequence[Sequence[str]]
 
 
 def label_width(width: int) -> int:
-    return NARROW_LABEL if width < NARROW else WIDE_LABEL
+    return next(label for least, label in LABELS if width >= least)
 
 
 def heading(title: str, width: int) -> Line:
@@ -148,6 +149,10 @@ def _side_by_side(label: str, cells: Cells, room: int, label_cells: int) -> Iter
 
 def _labelled(label: str) -> Line:
     return Content.assemble((label[:1], _DIFFERENT if label.startswith("≠") else MUTED), (label[1:], MUTED))
+
+
+def sub_title(row: SubKernelRow) -> str:
+    return f"{row.sub_kernel.index} {row.sub_kernel.kind.value}"
 
 
 # --- text ----------------------------------------------------------------------------------------------------

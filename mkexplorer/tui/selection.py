@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from mkexplorer.catalog import Catalog
     from mkexplorer.catalog.model import MultiKernel, SubKernel
     from mkexplorer.picks.book import PickBook, PickRecord
+    from mkexplorer.report.rows import MultiKernelRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +20,7 @@ class Selection:
 
     ``sub_kernel`` is None on a multi-kernel's own row; tabs then show its picked (or first) sub-kernel.
     ``mark`` was marked with ``m``, to be compared with another, also one of another multi-kernel. ``picks`` are those
-    of the catalog, as far as they are known.
+    of the catalog, as far as they are known; ``row`` is what the list shows of the multi-kernel.
     """
 
     catalog: Catalog
@@ -27,6 +28,7 @@ class Selection:
     sub_kernel: SubKernel | None = None
     mark: tuple[MultiKernel, SubKernel] | None = None
     picks: PickBook | None = None
+    row: MultiKernelRow | None = None
 
     @property
     def record(self) -> PickRecord | None:

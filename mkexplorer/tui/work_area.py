@@ -13,10 +13,11 @@ from textual.message import Message
 from textual.reactive import reactive
 from textual.widget import Widget
 
+from mkexplorer.tui.bench_state import BenchState
 from mkexplorer.tui.selection import Selection
 from mkexplorer.tui.state import Option
 from mkexplorer.tui.tab_bar import TabBar
-from mkexplorer.tui.tabs import TABS, Tab
+from mkexplorer.tui.tabs import TABS, ShowsBench, Tab
 
 # Switches inside tabs that outlive the run: the widget that has it, its attribute, and what that can be.
 REMEMBERED: tuple[tuple[str, str, tuple[Option, ...]], ...] = (
@@ -26,9 +27,10 @@ REMEMBERED: tuple[tuple[str, str, tuple[Option, ...]], ...] = (
 
 
 class WorkArea(Vertical):
-    """Hands ``selection`` to the shown tab only; another gets it when it is shown."""
+    """Hands ``selection`` to the shown tab only; another gets it when it is shown. So it does with ``bench``."""
 
     selection: reactive[Selection | None] = reactive(None)
+    bench: reactive[BenchState] = reactive(BenchState)
 
     @dataclass
     class Shown(Message):
@@ -88,7 +90,12 @@ class WorkArea(Vertical):
     def watch_selection(self) -> None:
         self._hand_down()
 
+    def watch_bench(self) -> None:
+        if isinstance(self.tab, ShowsBench):
+            self.tab.bench = self.bench
+
     def _hand_down(self) -> None:
+        self.watch_bench()
         if self.tab is not None:
             cast(Tab, self.tab).selection = self.selection
 

@@ -18,7 +18,7 @@ _WIDE_RELATIVE = {"torch.float32": (2e-4, 1e-4), "torch.float64": (1e-9, 1e-9)}
 _TIMES_NOISE = 4.0
 _SHARE_OF_ROUNDINGS = 1e-3
 # Elements that are compared at once; for each of them some wide numbers are needed meanwhile.
-ONE_GO = 1 << 23
+ONE_GO = 1 << 22
 BYTES_OF_AN_ELEMENT = 32
 
 Outputs = Sequence["tuple[str, Any]"]
@@ -140,9 +140,11 @@ def _of_integers(left: Any, right: Any) -> str:
 
     counts, worst = [], []
     for one, other in _pieces(left, right):
+        # Unsigned ones of more than 8 bits can do little themselves.
+        one, other = one.to(torch.int64), other.to(torch.int64)
         is_bad = one != other
         # Of 64 bits a difference may overflow; it only has to be told from 0 and 1.
-        apart = (one.to(torch.int64) - other.to(torch.int64)).abs()
+        apart = (one - other).abs()
         counts.append(is_bad.sum())
         worst.append(apart.max())
     bad, largest = _total_and_largest(counts, worst)

@@ -10,27 +10,26 @@ from mkexplorer.race.host import HostStopwatch
 from mkexplorer.race.racing import Contestant, Run
 
 from . import agreement, tensors
-from .configured import told
+from .buffers import Buffers
+from .configured import Configured, told
 
-_SEED = 0
+_SEED = 20_240_817
 _PATIENCE_S = 30.0  # for one sub-kernel
 _TIMING_S = 2.0  # for all of them together
 _MOST_ROUNDS = 5
-_OPTIONS = ("num_warps", "num_stages")
 
 
-class SubKernel:
-    """One of the request's; what is known of it grows, until a ``problem`` ends it."""
+class Interpreted:
+    """One sub-kernel; what is known of it grows, until a ``problem`` ends it."""
 
-    def __init__(self, request: dict[str, Any], takes: Sequence[int]) -> None:
-        self.request = request
+    def __init__(self, name: str, takes: Sequence[int]) -> None:
+        self.name = name
         self.takes = takes
-        self.kernel: Any = None
-        self.configuration: dict[str, int] = {}
+        self.configured: Configured | None = None
         self.launch: Any = None
         self.programs: list[tuple[int, int, int]] = []
         self.took_s = 0.0
-        self.times_us: tuple[float, ...] = ()
+        self.times_us: list[float] = []
         self.problem = ""
 
 
@@ -40,136 +39,125 @@ class InterpretedBench:
     def __init__(
         self,
         specs: Sequence[tensors.Spec],
-        subs: Sequence[SubKernel],
+        sub_kernels: Sequence[Interpreted],
         tell: Callable[[dict[str, Any]], None],
     ) -> None:
         self._specs = specs
-        self._subs = subs
+        self._sub_kernels = sub_kernels
         self._tell = tell
         self.notes = ["interpreter, not a GPU time"]
-        self._make_arguments(positive=False)
 
     def compare(self) -> list[agreement.Opinion]:
         """Runs each once, watched. Sub-kernels that cannot run get their ``problem``."""
-        outputs = self._computed()
+        self._prepare(positive=False)
+        outputs = self._outputs()
         if any(agreement.has_nan(each) for each in outputs.values()):
-            self._make_arguments(positive=True)
-            outputs = self._computed()
-            self.notes.append(
-                "all floating-point arguments are positive: with others there is no number in some output"
-            )
-        return agreement.opinions(len(self._subs), lambda index: outputs[index], sorted(outputs))
+            self._prepare(positive=True)
+            outputs = self._outputs()
+            still = " even" if any(agreement.has_nan(each) for each in outputs.values()) else ", so it ran"
+            self.notes.append(f"normal values give NaN{still} with positive ones")
+        return agreement.opinions(len(self._sub_kernels), lambda index: outputs[index], sorted(outputs))
 
     def time(self) -> None:
-        """A few rounds of those that run; the host's clock."""
+        """A few rounds of those that run, in alternating order, by the host's clock."""
         runnable = self._runnable()
-        round_s = sum(sub.took_s for sub in runnable.values())
         if not runnable:
             return
-        rounds = max(1, min(_MOST_ROUNDS, int(_TIMING_S / round_s)))
-        contestants = {index: self._contestant(sub) for index, sub in runnable.items()}
+        rounds = max(1, min(_MOST_ROUNDS, int(_TIMING_S / sum(each.took_s for each in runnable.values()))))
+        contestants = {index: self._contestant(each) for index, each in runnable.items()}
         stopwatch = HostStopwatch()
         for number in range(rounds):
             order = list(contestants)[:: 1 if number % 2 == 0 else -1]
-            timed = dict(zip(order, stopwatch.time([Run(contestants[index]) for index in order]).times_us))
-            for index, time_us in timed.items():
-                self._subs[index].times_us += (time_us,)
-            new = [[timed[index]] if index in timed else [] for index in range(len(self._subs))]
+            new: list[list[float]] = [[] for _ in self._sub_kernels]
+            for index, time_us in zip(order, stopwatch.time([Run(contestants[index]) for index in order]).times_us):
+                new[index].append(time_us)
+                self._sub_kernels[index].times_us.append(time_us)
             self._report("racing", None, number + 1, rounds, new)
 
-    def _make_arguments(self, *, positive: bool) -> None:
-        self._arguments = tensors.build(self._specs, "cpu", _SEED, positive=positive)
-        for index in self._indices(tensors.OUTPUT):
-            if self._arguments[index].dtype.is_floating_point and self._arguments[index].dtype.itemsize > 1:
-                self._arguments[index].fill_(float("nan"))
-        kept = self._indices(tensors.IN_OUT, tensors.SCRATCH)
-        self._kept = {index: self._arguments[index].clone() for index in kept}
-        for sub in self._runnable().values():
-            self._make_launch(sub)
+    def _prepare(self, *, positive: bool) -> None:
+        self._buffers = Buffers(self._specs, "cpu", _SEED, positive=positive)
+        for each in self._runnable().values():
+            self._make_launch(each)
         self._choose_programs()
 
-    def _indices(self, *roles: str) -> list[int]:
-        tensor_specs = [(index, spec) for index, spec in enumerate(self._specs) if isinstance(spec, tensors.TensorSpec)]
-        return [index for index, spec in tensor_specs if spec.role in roles]
+    def _runnable(self) -> dict[int, Interpreted]:
+        return {index: each for index, each in enumerate(self._sub_kernels) if not each.problem}
 
-    def _runnable(self) -> dict[int, SubKernel]:
-        return {index: sub for index, sub in enumerate(self._subs) if not sub.problem}
-
-    def _make_launch(self, sub: SubKernel) -> None:
+    def _make_launch(self, sub_kernel: Interpreted) -> None:
         """Grid and arguments as torch itself has them when it interprets a kernel."""
         import triton
 
         from .interpreted_programs import Launch
 
-        blocks = {name: size for name, size in sub.configuration.items() if name not in _OPTIONS}
-        values = tuple(self._arguments[index] for index in sub.takes)
-        kernel = sub.kernel
+        assert sub_kernel.configured
+        kernel, blocks = sub_kernel.configured.kernel, sub_kernel.configured.blocks
+        values = tuple(self._buffers.passed(sub_kernel.takes))
         try:
             passed, grid = kernel._interpret_args_grid(values, triton.Config(blocks))
             names = [name for name in kernel.fn.arg_names if name not in blocks]
             numels = {name: value for name, value in zip(names, values) if name.endswith("numel")}
-            sub.launch = Launch(kernel.fn, passed, blocks, grid, kernel.inductor_meta["grid_type"], numels)
+            sub_kernel.launch = Launch(kernel.fn, passed, blocks, grid, kernel.inductor_meta["grid_type"], numels)
         except Exception as error:
-            sub.problem = f"its grid is not known: {told(error)}"
+            sub_kernel.problem = f"its grid is not known: {told(error)}"
 
     def _choose_programs(self) -> None:
         from .interpreted_programs import CannotInterpret, programs, steps
 
-        least = steps([sub.launch for sub in self._runnable().values()])
-        for sub in self._runnable().values():
+        least = steps([each.launch for each in self._runnable().values()])
+        for each in self._runnable().values():
             try:
-                sub.programs = programs(sub.launch, least)
+                each.programs = programs(each.launch, least)
             except CannotInterpret as error:
-                sub.problem = str(error)
+                each.problem = str(error)
 
-    def _computed(self) -> dict[int, list[tuple[str, Any]]]:
-        """By index of the sub-kernel, its outputs where any of them wrote; NaN or another mark where it did not."""
+    def _outputs(self) -> dict[int, list[tuple[str, Any]]]:
+        """By index of the sub-kernel, all outputs at the places where any of them wrote."""
         runnable = self._runnable()
         written: dict[int, dict[int, tuple[Any, Any]]] = {}
-        for done, (index, sub) in enumerate(runnable.items()):
+        for done, (index, each) in enumerate(runnable.items()):
             self._report("checking", index, done, len(runnable))
-            found = self._written(sub)
-            if not sub.problem:
+            found = self._written(each)
+            if not each.problem:
                 written[index] = found
-        names = {index: spec.name for index, spec in enumerate(self._specs) if isinstance(spec, tensors.TensorSpec)}
         outputs: dict[int, list[tuple[str, Any]]] = {index: [] for index in written}
-        for argument in self._indices(tensors.OUTPUT, tensors.IN_OUT):
+        for argument, name in self._written_arguments().items():
             aligned = _aligned([each[argument] for each in written.values()])
             for index, values in zip(written, aligned):
-                outputs[index].append((names[argument], values))
+                outputs[index].append((name, values))
         return outputs
 
-    def _written(self, sub: SubKernel) -> dict[int, tuple[Any, Any]]:
-        """By output, the elements of its storage that were written, and what is there now."""
+    def _written_arguments(self) -> dict[int, str]:
+        """Names of outputs by index, all of them and not only those that one sub-kernel takes."""
+        return {
+            index: spec.name
+            for index, spec in enumerate(self._specs)
+            if isinstance(spec, tensors.TensorSpec) and spec.role in (tensors.OUTPUT, tensors.IN_OUT)
+        }
+
+    def _written(self, sub_kernel: Interpreted) -> dict[int, tuple[Any, Any]]:
+        """By output, the elements of its memory that were written, and what is there now."""
         from .interpreted_programs import CannotInterpret, Memory, run
 
-        memory = Memory([self._arguments[index] for index in sub.takes if index in self._tensor_indices()])
-        self._restore()
+        memory = Memory([value for value in sub_kernel.launch.arguments if hasattr(value, "untyped_storage")])
+        self._buffers.restore()
         began = perf_counter()
         try:
-            run(sub.launch, sub.programs, monotonic() + _PATIENCE_S, memory)
+            run(sub_kernel.launch, sub_kernel.programs, monotonic() + _PATIENCE_S, memory)
         except CannotInterpret as error:
-            sub.problem = str(error)[:500]
-        sub.took_s = perf_counter() - began
-        outputs = self._indices(tensors.OUTPUT, tensors.IN_OUT)
-        places = {index: memory.written(self._arguments[index]) for index in outputs}
-        return {index: (each, _elements(self._arguments[index], each)) for index, each in places.items()}
+            sub_kernel.problem = str(error)
+        sub_kernel.took_s = perf_counter() - began
+        outputs = dict(zip(self._written_arguments(), self._buffers.passed(list(self._written_arguments()))))
+        places = {index: memory.written(output) for index, output in outputs.items()}
+        return {index: (each, _elements(outputs[index], each)) for index, each in places.items()}
 
-    def _tensor_indices(self) -> list[int]:
-        return self._indices(tensors.INPUT, tensors.OUTPUT, tensors.IN_OUT, tensors.SCRATCH)
-
-    def _contestant(self, sub: SubKernel) -> Contestant:
+    def _contestant(self, sub_kernel: Interpreted) -> Contestant:
         from .interpreted_programs import run
 
         return Contestant(
-            sub.request["name"],
-            lambda: run(sub.launch, sub.programs, monotonic() + _PATIENCE_S, None),
-            self._restore,
+            sub_kernel.name,
+            lambda: run(sub_kernel.launch, sub_kernel.programs, monotonic() + _PATIENCE_S, None),
+            self._buffers.restore,
         )
-
-    def _restore(self) -> None:
-        for index, kept in self._kept.items():
-            self._arguments[index].copy_(kept)
 
     def _report(
         self, stage: str, index: int | None, done: int, total: int, times_us: list[list[float]] | None = None
@@ -206,6 +194,7 @@ def _aligned(written: Sequence[tuple[Any, Any]]) -> list[Any]:
 
 
 def _mark(dtype: Any) -> float:
+    """What no kernel computes."""
     import torch
 
     if dtype.is_floating_point or dtype.is_complex:

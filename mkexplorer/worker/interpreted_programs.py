@@ -52,7 +52,8 @@ def steps(launches: Sequence[Launch]) -> dict[str, int]:
     found: dict[str, int] = {}
     for launch in launches:
         for block, _ in _PIECES.get(launch.grid_type, {}).values():
-            found[block] = math.lcm(found.get(block, 1), _size(launch, block))
+            size, before = _size(launch, block), found.get(block, 1)
+            found[block] = size * before // math.gcd(size, before)
     return found
 
 

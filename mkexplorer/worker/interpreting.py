@@ -13,60 +13,65 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from time import monotonic
 from types import ModuleType
 from typing import Any
 
 from mkexplorer.race.statistics import summary
 
-from . import agreement, stand_ins, tensors
+from . import agreement, buffers, configured, loading, stand_ins, tensors
 from .argument_sources import Arguments
 from .failures import JobFailed
-from .interpreted_bench import InterpretedBench, SubKernel
-from .kernel_source import read_source
+from .interpreted_bench import Interpreted, InterpretedBench
+from .kernel_source import KernelSource, read_source
 
 _US = 1e6
-
-Tell = Callable[[dict[str, Any]], None]
+_MIB = 2**20
+_MEMORY = "/proc/meminfo"
+_AVAILABLE = "MemAvailable:"
 
 
 def interpret(
-    sub_kernels: list[dict[str, Any]],
+    requests: list[dict[str, Any]],
     arguments: Arguments,
     memory_limit_bytes: int | None,
-    tell: Tell,
+    tell: Callable[[dict[str, Any]], None],
 ) -> dict[str, Any]:
-    """The answer that the protocol has for a `bench`. Raises `JobFailed`."""
+    """The answer that the protocol has for a `bench` of ``requests``, its sub-kernels. Raises `JobFailed`."""
     began = monotonic()
     _prepare()
-    subs = [SubKernel(each, takes) for each, takes in zip(sub_kernels, arguments.takes)]
+    sub_kernels = [Interpreted(each["name"], takes) for each, takes in zip(requests, arguments.takes)]
     folder = tempfile.mkdtemp()
     modules: list[ModuleType] = []
     try:
-        for index, sub in enumerate(subs):
-            tell({"stage": "loading", "sub_kernel": index, "done": index, "total": len(subs), "times_us": None})
-            _load(sub, folder, modules)
-        sources = [(read_source(each.request["text"], each.request["name"]), each.takes) for each in subs]
+        sources: list[tuple[KernelSource, Sequence[int]]] = []
+        for index, (sub_kernel, request) in enumerate(zip(sub_kernels, requests)):
+            tell({"stage": "loading", "sub_kernel": index, "done": index, "total": len(requests), "times_us": None})
+            try:
+                source = read_source(request["text"], request["name"])
+                sub_kernel.configured = configured.load(folder, request, modules)
+                sources.append((source, sub_kernel.takes))
+            except (Exception, SystemExit) as error:
+                sub_kernel.problem = configured.told(error)
         specs = tensors.plan(arguments.told, sources)
-        _check_memory(specs, memory_limit_bytes)
-        bench = InterpretedBench(specs, subs, tell)
+        _check_memory(buffers.needed_bytes(specs), memory_limit_bytes)
+        bench = InterpretedBench(specs, sub_kernels, tell)
         opinions = bench.compare()
         bench.time()
         return {
             "device": "interpreter",
             "arguments": arguments.how,
             "bytes_moved": tensors.bytes_moved(specs, sources),
-            "sub_kernels": [_result(sub, opinion) for sub, opinion in zip(subs, opinions)],
+            "sub_kernels": [_result(each, opinion) for each, opinion in zip(sub_kernels, opinions)],
             "ruling": None,
-            "rounds": max((len(sub.times_us) for sub in subs), default=0),
+            "rounds": max(len(each.times_us) for each in sub_kernels),
             "gpu_us": 0.0,
             "wall_us": (monotonic() - began) * _US,
             "environment": _environment(),
             "notes": bench.notes,
         }
     finally:
-        from . import loading
-
         loading.forget(modules)
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -78,41 +83,47 @@ def _prepare() -> None:
         import numpy  # noqa: F401  # Triton imports it later, and would not say it this plainly
     except ImportError as error:
         raise JobFailed("Triton's interpreter needs NumPy, which this Python does not have") from error
-    from . import substitutes
+    import torch
 
     stand_ins.install()
+    from torch._inductor.runtime.triton_heuristics import CachingAutotuner
+
+    if not hasattr(CachingAutotuner, "_interpret_args_grid"):
+        raise JobFailed(f"torch {torch.__version__} launches its kernels otherwise; measuring needs torch 2.7 or later")
+    from . import substitutes
+
     substitutes.install()
 
 
-def _load(sub: SubKernel, folder: str, modules: list[ModuleType]) -> None:
-    from . import configured
+def _check_memory(needed: int, limit: int | None) -> None:
+    for there_are, bound in (("allowed", limit), ("free", _available_bytes())):
+        if bound is not None and needed > bound:
+            message = (
+                f"its arguments need {needed / _MIB:.0f} MiB of memory, and {bound / _MIB:.0f} MiB are {there_are}"
+            )
+            raise JobFailed(message)
 
+
+def _available_bytes() -> int | None:
+    """None where the system does not tell; one that runs out of memory kills whom it likes."""
     try:
-        found = configured.load(folder, sub.request, modules)
-    except Exception as error:
-        sub.problem = configured.told(error)
-        return
-    sub.kernel, sub.configuration = found.kernel, found.configuration
+        with open(_MEMORY, encoding="ascii") as file:
+            return next(int(line.split()[1]) * 1024 for line in file if line.startswith(_AVAILABLE))
+    except (OSError, StopIteration):
+        return None
 
 
-def _check_memory(specs: Sequence[tensors.Spec], limit: int | None) -> None:
-    needed = 2 * tensors.needed_bytes(specs)  # what is overwritten is kept too
-    if limit is not None and needed > limit:
-        raise JobFailed(f"the arguments need {needed} bytes, more than the limit of {limit}")
-
-
-def _result(sub: SubKernel, opinion: agreement.Opinion) -> dict[str, Any]:
-    found = summary(sub.times_us)
-    cold = found and {"median_us": found.median_us, "q1_us": found.q1_us, "q3_us": found.q3_us, "n": found.n}
+def _result(sub_kernel: Interpreted, opinion: agreement.Opinion) -> dict[str, Any]:
+    cold = summary(sub_kernel.times_us)
     return {
-        "cold": cold,
+        "cold": cold and asdict(cold),
         "hot": None,
-        "samples_us": list(sub.times_us),
+        "samples_us": sub_kernel.times_us,
         "stock_us": None,
         "resources": None,
-        "configuration": sub.configuration,
+        "configuration": sub_kernel.configured.configuration if sub_kernel.configured else {},
         "agrees": opinion.agrees,
-        "problem": sub.problem or opinion.problem,
+        "problem": sub_kernel.problem or opinion.problem,
     }
 
 
@@ -121,10 +132,5 @@ def _environment() -> dict[str, Any]:
     import triton
 
     unknown = dict.fromkeys(("gpu", "driver", "sm_clock_mhz", "copy_gb_per_s"))
-    return {
-        **unknown,
-        "torch": torch.__version__,
-        "triton": triton.__version__,
-        "throttled": [],
-        "contended": "",
-    }
+    versions = {"torch": torch.__version__, "triton": triton.__version__}
+    return {**unknown, **versions, "throttled": [], "contended": ""}

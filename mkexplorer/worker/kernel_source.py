@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from functools import lru_cache
 from typing import Any, Iterable, Iterator, NamedTuple
 
 _WRITES = ("store", "atomic_add", "atomic_max", "atomic_min", "atomic_and", "atomic_or", "atomic_xor", "atomic_xchg")
@@ -32,6 +33,7 @@ class KernelSource(NamedTuple):
     zeroed: frozenset[str] = frozenset()
 
 
+@lru_cache(maxsize=64)
 def read_source(text: str, name: str) -> KernelSource:
     """``text`` is a kernel's file, ``name`` the function in it. Raises `ValueError` if there is no such function."""
     return Reader(function_in(text, name)).found()

@@ -149,11 +149,14 @@ class Gpu:
 
 
 def contention(company: Company, disturbed: int, launches: int) -> str:
-    """By what a measurement was disturbed, '' if by nothing; that somebody idle holds memory disturbs nothing."""
+    """By what a measurement was disturbed, '' if by nothing.
+
+    That somebody idle holds memory disturbs nothing, and whoever kept the GPU busy before may have ended since.
+    """
     reasons = []
     if company.busy:
         reasons.append(f"{_count(company.busy, 'other process', 'other processes')} computing on this GPU")
-    elif company.percent is not None and company.percent >= _BUSY_PERCENT:
+    elif disturbed and company.percent is not None and company.percent >= _BUSY_PERCENT:
         reasons.append(f"this GPU was {company.percent}% busy before")
     if disturbed >= max(_FEWEST_DISTURBED, _DISTURBED_SHARE * launches):
         reasons.append(f"{disturbed} of {launches} launches were disturbed")

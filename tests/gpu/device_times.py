@@ -1,89 +1,98 @@
-"""Device times by torch's profiler alone, beside what mkexplorer measured: nothing of its races is used here.
+"""Device times by torch's profiler alone, beside what mkexplorer measures in the same process on the same buffers.
 
-``python device_times.py JOBS TIMES`` with PYTHONPATH of a checkout. JOBS is a JSON list of the jobs that a worker was
-asked for, each with the ``configuration`` of its sub-kernels filled in; TIMES is written: for each job
-``[[cold medians], [hot medians]]`` in microseconds, or a text that says what went wrong.
+Where buffers lie in a GPU's memory alone makes some kernels 20% slower, so another process would be another case.
+``python device_times.py JOBS TIMES`` with PYTHONPATH of a checkout. JOBS is a JSON list of jobs for a worker; TIMES is
+written: for each job ``{"result": the worker's, "cold": medians in us before and after it, "hot": …}``, or a text that
+says what failed.
 """
 
 from __future__ import annotations
 
 import json
 import sys
-import tempfile
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 import torch
-from torch._inductor.codecache import PyCodeCache
 from torch.profiler import ProfilerActivity, profile
 
-from mkexplorer.worker.kernel_source import read_source
-from mkexplorer.worker.tensors import build, plan
+from mkexplorer.race.racing import Contestant, Outcome
+from mkexplorer.worker import argument_sources
+from mkexplorer.worker.bench import Bench
+from mkexplorer.worker.buffers import Buffers
+from mkexplorer.worker.gpu import the_gpu
 
-ROUNDS = 40
+ROUNDS, HOT_ROUNDS, WARM = 40, 20, 3
 _PREFIXES = ("triton_red_", "triton_per_")
 
 
-def launchers_of(job: dict[str, Any], folder: Path) -> list[Callable[[], object]]:
-    kernels = job["sub_kernels"]
-    sources = [(read_source(each["text"], each["name"]), each["takes"]) for each in kernels]
-    arguments = build(plan(job["arguments"], sources), torch.device("cuda"), seed=1)
-    stream = torch.cuda.current_stream().cuda_stream
-    found: list[Callable[[], object]] = []
-    for kernel in kernels:
-        path = folder / f"{kernel['key']}.py"
-        path.write_text(kernel["text"])
-        autotuner = getattr(PyCodeCache.load_by_key_path(kernel["key"], str(path)), kernel["name"])
-        chosen = [config for config in autotuner.configs if is_meant(config, kernel["configuration"])]
-        autotuner.configs = chosen[:1] or autotuner.configs[:1]
-        autotuner.precompile()
-        passed = [arguments[index] for index in kernel["takes"]]
-        found.append(partial(autotuner.launchers[0], *passed, stream=stream))
-    return found
+class BesideTheProfiler(Bench):
+    """Times the sub-kernels that raced once more, by the profiler."""
+
+    times: list[tuple[list[float], list[float]]]
+
+    def _race(self, raced: list[int], made: Buffers) -> Outcome:
+        contestants = [self._contestant(index, made) for index in raced]
+        before = device_times(contestants)
+        outcome = super()._race(raced, made)
+        self.times = [before, device_times(contestants)]
+        return outcome
 
 
-def is_meant(config: Any, configuration: dict[str, int]) -> bool:
-    own = {**config.kwargs, "num_warps": config.num_warps, "num_stages": config.num_stages}
-    return all(own.get(name) == value for name, value in configuration.items() if name in own)
-
-
-def device_times(launches: list[Callable[[], object]], cache: torch.Tensor) -> list[list[float]]:
+def device_times(contestants: list[Contestant]) -> tuple[list[float], list[float]]:
     """Cold and hot medians, taken in turns."""
-    for launch in launches:
-        launch()
+    cache = torch.empty(torch.cuda.get_device_properties(0).L2_cache_size // 4, dtype=torch.int32, device="cuda")
+
+    def run(contestant: Contestant, before: Callable[[], object]) -> None:
+        if contestant.restore is not None:
+            contestant.restore()
+        before()
+        contestant.launch()
+
+    def in_a_row(contestant: Contestant) -> None:
+        """Three launches, a pause of a microsecond or two, and the one that counts."""
+        for _ in range(WARM):
+            run(contestant, nothing)
+        run(contestant, lambda: torch.cuda._sleep(1))
+
+    def nothing() -> None:
+        pass
+
+    for contestant in contestants:
+        run(contestant, cache.zero_)
     with profile(activities=[ProfilerActivity.CUDA], acc_events=True) as profiler:
         for _ in range(ROUNDS):
-            for launch in launches:
-                cache.zero_()
-                launch()
-        for _ in range(ROUNDS):
-            for launch in launches:
-                launch()
-                launch()
+            for contestant in contestants:
+                run(contestant, cache.zero_)
+        for _ in range(HOT_ROUNDS):
+            for contestant in contestants:
+                in_a_row(contestant)
         torch.cuda.synchronize()
     events = sorted(profiler.profiler.kineto_results.events(), key=lambda event: event.start_ns())
     times_us = [event.duration_ns() / 1e3 for event in events if event.name().startswith(_PREFIXES)]
-    count, cold = len(launches), len(launches) * ROUNDS
-    assert len(times_us) == 3 * cold, f"{len(times_us)} kernels in {3 * cold} launches"
-    hot = times_us[cold + 1 :: 2]
-    return [
-        [median(times_us[index:cold:count]) for index in range(count)],
-        [median(hot[i::count]) for i in range(count)],
-    ]
+    count = len(contestants)
+    launches = count * (ROUNDS + HOT_ROUNDS * (WARM + 1))
+    assert len(times_us) == launches, f"{len(times_us)} kernels in {launches} launches"
+    cold, hot = times_us[: count * ROUNDS], times_us[count * ROUNDS :][WARM :: WARM + 1]
+    return [median(cold[index::count]) for index in range(count)], [median(hot[i::count]) for i in range(count)]
+
+
+def measured(job: dict[str, Any]) -> dict[str, Any]:
+    arguments = argument_sources.resolve(job["arguments"], job["sub_kernels"])
+    bench = BesideTheProfiler(the_gpu(), job["sub_kernels"], arguments, job["picked"], lambda progress: None)
+    result = bench.run(job["with_stock"], None)
+    return {"result": result, "cold": [cold for cold, _ in bench.times], "hot": [hot for _, hot in bench.times]}
 
 
 def main(jobs: str, times: str) -> None:
-    cache = torch.empty(torch.cuda.get_device_properties(0).L2_cache_size // 4, dtype=torch.int32, device="cuda")
     answers: list[object] = []
     for job in json.loads(Path(jobs).read_text()):
-        with tempfile.TemporaryDirectory() as folder:
-            try:
-                answers.append(device_times(launchers_of(job, Path(folder)), cache))
-            except Exception as error:
-                answers.append(f"{type(error).__name__}: {error}")
+        try:
+            answers.append(measured(job))
+        except Exception as error:
+            answers.append(f"{type(error).__name__}: {error}")
     Path(times).write_text(json.dumps(answers))
 
 

@@ -44,7 +44,7 @@ def NAME(in_ptr0, out_ptr0, xnumel, r0_numel, XBLOCK : tl.constexpr, R0_BLOCK : 
     BODY
 """
 _BODIES = {
-    "illegal": "tl.store(out_ptr0 + (xindex + 0x7000000000), 1.0, xmask)",
+    "illegal": "tl.store(out_ptr0 + (xindex + 1).to(tl.int64) * 30_000_000_000, 1.0, xmask)",
     "endless": """count = tl.load(in_ptr0) * 0
     while count < 1.0:
         count = tl.load(in_ptr0, volatile=True) * 0

@@ -200,7 +200,7 @@ class Outline(ScrollView, can_focus=True):
         self.virtual_size = Size(self.size.width, len(rows))
         if old_rows and rows:
             shift = self._survivor(old_rows, anchor) - anchor
-            self.scroll_to(y=max(0, top + shift), animate=False, immediate=True)
+            self.scroll_to(y=max(0, top + shift), animate=False, immediate=True, force=True)
         self.set_reactive(Outline.cursor, cursor)
         self.refresh()
         new_key = rows[cursor].key if rows else None
@@ -317,9 +317,9 @@ class Outline(ScrollView, can_focus=True):
         if not height or not self._rows:
             return
         if self.cursor < top:
-            self.scroll_to(y=self.cursor, animate=False, immediate=True)
+            self.scroll_to(y=self.cursor, animate=False, immediate=True, force=True)
         elif self.cursor >= top + height:
-            self.scroll_to(y=self.cursor - height + 1, animate=False, immediate=True)
+            self.scroll_to(y=self.cursor - height + 1, animate=False, immediate=True, force=True)
 
     def action_move(self, step: int) -> None:
         self.cursor += step
