@@ -222,15 +222,18 @@ class MultiKernelFunction:
     def _begin(self, call: MultiKernelCall, bucket: Bucket, known: KnownBuckets | None) -> None:
         """Starts a new bucket from what is known of its neighbours: here, else in the cache."""
         sure = {
-            each: entry.call.picked
+            each: entry.call
             for each, entry in self._entries.items()
             if entry.call.picked is not None and not entry.call.is_provisional and not entry.call.is_forced
         }
         near = nearest(bucket, sure)
-        index = sure[near] if near is not None else known.pick_near(bucket) if known is not None else None
-        if index is not None:
-            log.debug("%s: starts %s from sub-kernel %d, picked nearby", self.__name__, bucket, index)
-            call.suggest(index)
+        index = sure[near].picked if near is not None else known.pick_near(bucket) if known is not None else None
+        if index is None:
+            return
+        log.debug("%s: starts %s from sub-kernel %d, picked nearby", self.__name__, bucket, index)
+        call.suggest(index)
+        if near is not None:
+            call.kernels[index].suggest(sure[near].kernels[index])
 
     def _settle(self, entry: _Entry, bucket: Bucket, named: Mapping[str, Any]) -> None:
         """Lets further calls with this key go straight to the choice."""
