@@ -378,6 +378,26 @@ def test_a_lack_of_memory_is_no_verdict_on_a_sub_kernel(tmp_path: Path, times: S
     assert call.picked is None
 
 
+def test_while_cuda_records_a_graph_nothing_is_measured(
+    tmp_path: Path, times: Stopwatch, messages: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    call = two(tmp_path)
+    with monkeypatch.context() as recording:
+        recording.setattr("mkexplorer.multikernel.call.is_capturing", lambda device: True)
+        assert call.run(1, 2) == "looped"
+    assert times.races == []
+    assert "recorded into a CUDA graph before it was ever called" in messages.text
+    assert call.run(1, 2) == "persistent"  # the first call outside chooses after all
+
+
+def test_a_metrics_file_that_cannot_be_written_stops_nobody(
+    tmp_path: Path, times: Stopwatch, messages: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(config, "metrics", tmp_path / "no folder" / "metrics.csv")
+    assert two(tmp_path).run(1, 2) == "persistent"
+    assert "no metrics written" in messages.text
+
+
 def test_a_suggested_sub_kernel_is_used_until_it_is_confirmed(tmp_path: Path, times: Stopwatch) -> None:
     call = two(tmp_path)
     call.suggest(0)

@@ -115,6 +115,33 @@ def test_a_configuration_that_cannot_run_is_left_out(times: Stopwatch) -> None:
         kernel({"BLOCK": 99}, {"BLOCK": 99}).run(1, 2, grid=(3,))
 
 
+def test_a_neighbours_configuration_is_used_until_it_is_reconsidered(times: Stopwatch, tmp_path: Path) -> None:
+    tuned = kernel(*CONFIGS)
+    tuned.run(1, 2, grid=(3,))
+    times.times_us["k#0"] = 1.0
+    file = tmp_path / "k.best_config"
+    near = kernel(*CONFIGS, file=file)
+    near.suggest(tuned)
+    near.run(1, 4, grid=(3,))
+    assert near.configuration == CONFIGS[1]
+    assert len(times.races) == 1
+    assert not file.exists()
+    near.reconsider()
+    near.run(1, 4, grid=(3,))
+    assert near.configuration == CONFIGS[0]
+    assert file.exists()
+    near.reconsider()  # what is tuned is not tuned again
+    assert near.configuration == CONFIGS[0]
+
+
+def test_a_configuration_found_while_somebody_used_the_gpu_is_not_kept(times: Stopwatch, tmp_path: Path) -> None:
+    times.disturbed = 20
+    one = kernel(*CONFIGS, file=tmp_path / "k.best_config")
+    one.run(1, 2, grid=(3,))
+    assert one.configuration == CONFIGS[1]
+    assert not list(tmp_path.iterdir())
+
+
 def test_its_own_grid_holds() -> None:
     one = kernel({"BLOCK": 16}, grid=("cdiv(n, BLOCK)",))
     one.run(1, 40)

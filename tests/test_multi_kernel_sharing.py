@@ -121,6 +121,15 @@ def test_four_processes_with_one_cache_measure_once(tmp_path: Path, environment:
     assert len({name for name, _ in answers}) == 1
 
 
+def test_four_processes_add_to_one_table_of_metrics(tmp_path: Path, environment: dict[str, str]) -> None:
+    file = tmp_path / "metrics.csv"
+    caches = [tmp_path / str(number) for number in range(4)]
+    run_at_once(caches, ["persistent"] * 4, {**environment, "MKEXPLORER_METRICS": str(file)})
+    head, *rows = file.read_text().splitlines()
+    assert head.startswith("when,multi_kernel,sub_kernel")
+    assert sorted(row.split(",")[2] for row in rows) == ["looped"] * 4 + ["persistent"] * 4
+
+
 def test_ranks_take_the_choice_of_the_lowest_one_by_its_file(tmp_path: Path, environment: dict[str, str]) -> None:
     fastest = ["looped", "persistent", "persistent", "persistent"]
     answers = run_at_once([tmp_path] * 4, fastest, {**environment, "MKEXPLORER_SHARE_RANKS": "1"})

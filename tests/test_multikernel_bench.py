@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from mkexplorer.catalog.catalog import open_catalog
 from mkexplorer.catalog.definitions import taken_positions
+from mkexplorer.catalog.model import Argument, ScalarArgument, TensorArgument
 from mkexplorer.cli import main
+from mkexplorer.measure.own_calls import with_call
 from mkexplorer.measure.requests import bench_request
+from mkexplorer.multikernel import kernel as definition
 from mkexplorer.multikernel.codegen import Call, GeneratedModule, Tensor
-from mkexplorer.multikernel.kernel import Argument, ArgumentKind, MultiKernel, SubKernelSpec
+from mkexplorer.multikernel.kernel import ArgumentKind, MultiKernel, SubKernelSpec
 from mkexplorer.multikernel.modules import write_module
 from mkexplorer.multikernel.sources import kernel_text, run_module_text
 from mkexplorer.worker import own_kernels
@@ -27,7 +31,7 @@ NUMBERS = {"row_stride": 128, "n_rows": 8, "n_cols": 100}
 @pytest.fixture
 def cache(tmp_path: Path) -> Path:
     device = {"type": "cuda", "cc": 90}
-    multi_kernel = softmax(device=device, divisible_by_16=("x_ptr", "out_ptr", "row_stride"))
+    multi_kernel = softmax(device=device)
     tensors = tuple(Tensor(name, "float32", (8, 100), (128, 1)) for name in ("x_ptr", "out_ptr"))
     write_module(GeneratedModule((Call(multi_kernel, NUMBERS),), tensors, outputs=("out_ptr",)), tmp_path)
     return tmp_path
@@ -49,9 +53,12 @@ def test_it_is_compiled_for_a_gpu_that_is_not_there(cache: Path, capsys: pytest.
 
 
 def test_each_sub_kernel_gets_its_own_arguments(tmp_path: Path) -> None:
-    x, y = Argument("x", ArgumentKind.IN, "*fp32"), Argument("y", ArgumentKind.OUT, "*fp32")
+    x, y = definition.Argument("x", ArgumentKind.IN, "*fp32"), definition.Argument("y", ArgumentKind.OUT, "*fp32")
     sources = {name: f"@triton.jit\ndef {name}(\n    a,  # first\n    b,\n):\n    pass\n" for name in ("all", "some")}
-    renamed = (Argument("b", ArgumentKind.OUT, "*fp32", "y"), Argument("a", ArgumentKind.IN, "*fp32", "x"))
+    renamed = (
+        definition.Argument("b", ArgumentKind.OUT, "*fp32", "y"),
+        definition.Argument("a", ArgumentKind.IN, "*fp32", "x"),
+    )
     multi_kernel = MultiKernel(
         (SubKernelSpec("all", sources["all"], (x, y)), SubKernelSpec("some", sources["some"], renamed))
     )
@@ -101,4 +108,36 @@ def test_what_torch_cannot_launch_is_told(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError, match="sets num_ctas"):
         own_kernels._configs({}, {"configs": [{"num_ctas": 2}]}, str(tmp_path / "kernel.py"))
     with pytest.raises(RuntimeError, match="does not tell the type of n"):
-        own_kernels._triton_meta(["x", "n"], {"signature": {"x": "*fp32"}})
+        own_kernels._triton_meta(["x", "n"], {"signature": {"x": "*fp32"}}, {}, ())
+
+
+def test_the_call_tells_the_grid_and_what_is_divisible(tmp_path: Path) -> None:
+    tensor = TensorArgument("x", "x", "torch.float32", (8,), (1,))
+    numbers = [ScalarArgument("n", "n", value) for value in (100, 128, 2.5)]
+    taken: list[Argument] = [tensor, replace(tensor, offset=1), replace(tensor, offset=4), *numbers]
+    file = tmp_path / "kernel.py"
+    file.write_text(with_call("def kernel(): pass\n\n", "grid('cdiv(n, BLOCK)', '2')", taken))
+    assert file.read_text().startswith("def kernel(): pass\n# call: ")
+    assert own_kernels._call(str(file)) == {"grid": ["cdiv(n, BLOCK)", "2"], "divisible_by_16": [0, 2, 4]}
+    file.write_text(with_call("def kernel(): pass\n", "None", []))
+    assert own_kernels._call(str(file)) == {"grid": None, "divisible_by_16": []}
+    file.write_text("def kernel(): pass\n")
+    assert own_kernels._call(str(file)) == {}
+
+
+def test_divisible_arguments_are_told_to_the_compiler_where_they_stand() -> None:
+    signature = {"x": "*fp32", "EPS": "constexpr", "n": "i32", "BLOCK": "constexpr"}
+    meta = own_kernels._triton_meta(list(signature), {"signature": signature}, {"EPS": 0.5, "BLOCK": 64}, [0, 1])
+    assert meta["configs"] == [{(0,): [["tt.divisibility", 16]], (2,): [["tt.divisibility", 16]]}]
+
+
+def test_the_grid_of_the_call_counts_where_a_kernel_has_none(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tensors = tuple(Tensor(name, "float32", (8, 100), (128, 1)) for name in ("x_ptr", "out_ptr"))
+    for call in (Call(softmax(grid=()), NUMBERS, grid=("n_rows",)), Call(softmax(grid=()), NUMBERS)):
+        write_module(GeneratedModule((call,), tensors), tmp_path)
+    main(["bench", "--all", "--place", str(tmp_path), "--device", "interpreter", "--quiet"])
+    told = capsys.readouterr().out
+    assert told.count("all sub-kernels compute the same") == 1
+    assert told.count("grid_that_no_file_tells") == 2

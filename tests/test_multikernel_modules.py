@@ -41,11 +41,13 @@ def test_a_text_stands_under_its_hash(tmp_path: Path) -> None:
     assert pick_path_of(key, tmp_path) == path.with_suffix(".picked_kernel")
 
 
-def test_what_is_there_stays_and_what_is_torn_is_replaced(tmp_path: Path) -> None:
+def test_what_is_there_stays_even_edited_but_an_empty_file_is_filled(tmp_path: Path) -> None:
     path = write_source(TEXT, tmp_path)
     inode = path.stat().st_ino
     assert write_source(TEXT, tmp_path).stat().st_ino == inode
-    path.write_text("VALUE =")
+    path.write_text("VALUE = 4\n")
+    assert load_source(TEXT, tmp_path).VALUE == 4
+    path.write_text("")
     assert write_source(TEXT, tmp_path).read_text() == TEXT.strip() + "\n"
     assert [each.name for each in path.parent.iterdir()] == [path.name]
 

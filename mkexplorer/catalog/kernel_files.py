@@ -13,7 +13,7 @@ from .model import MultiKernel
 
 # The kernel itself; functions that it calls (for a scan, say) are jitted too and stand above it.
 _HEURISTICS = re.compile(r"^@triton_heuristics\.", re.MULTILINE)
-_FUNCTION = re.compile(r"^@triton\.jit\s*\ndef (\w+)\(", re.MULTILINE)
+_FUNCTION = re.compile(r"^@triton\.jit(?:\([^\n]*\))?\s*\ndef (\w+)\(", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)

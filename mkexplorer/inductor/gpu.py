@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 from collections.abc import Iterator, Sequence
 from functools import cache
 from typing import Any
@@ -12,8 +13,12 @@ import torch
 from mkexplorer.picks.model import Machine
 from mkexplorer.race.racing import Contestant, Outcome, Settings, race
 
+log = logging.getLogger("mkexplorer.inductor")
+
 # A program wants to know which is faster; how fast each is with a warm cache is for `mkexplorer bench`.
 _SETTINGS = Settings(hot_rounds=0)
+# The profiler now and then loses what it saw, and sees all of it the next time.
+_TRIES = 2
 _DRIVER_VERSION = "/sys/module/nvidia/version"
 
 
@@ -22,17 +27,16 @@ def race_on_gpu(contestants: Sequence[Contestant], old: int | None) -> Outcome:
 
     The stopwatch goes when the race is over: in a warm-up run of CUDA graph trees its memory is the graph's own.
     """
-    from mkexplorer.race.cuda import EventStopwatch, stopwatch
+    from mkexplorer.race.cuda import EventStopwatch, ProfilerStopwatch
 
-    watch = stopwatch()
-    try:
-        return race(contestants, watch, _SETTINGS, old)
-    except RuntimeError as error:
-        # The profiler may fail for reasons of its own; what is the kernels' fault fails again.
-        if isinstance(watch, EventStopwatch) or is_out_of_memory(error):
-            raise
-        del watch
-        return race(contestants, EventStopwatch(), _SETTINGS, old)
+    for _ in range(_TRIES if ProfilerStopwatch.is_available() else 0):
+        try:
+            return race(contestants, ProfilerStopwatch(), _SETTINGS, old)
+        except RuntimeError as error:
+            if is_out_of_memory(error):
+                raise
+            log.debug("the profiler missed something: %s", error)  # what is the kernels' fault fails again
+    return race(contestants, EventStopwatch(), _SETTINGS, old)
 
 
 @contextlib.contextmanager

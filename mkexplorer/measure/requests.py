@@ -11,9 +11,11 @@ from mkexplorer.catalog.errors import PlaceError
 from mkexplorer.catalog.kernel_files import KernelFile, KernelFiles
 from mkexplorer.catalog.model import Argument, CallSite, MultiKernel, ScalarArgument, SubKernel, TensorArgument
 from mkexplorer.catalog.symbols import OpenSymbol
+from mkexplorer.catalog.wrapper_parser import OWN
 
 from .errors import BenchError
 from .model import ArgumentSource, BenchRequest, KernelUnderTest
+from .own_calls import with_call
 from .sizes import Sizes
 
 _BEST_CONFIG = ".best_config"
@@ -39,9 +41,15 @@ def bench_request(
     kernels = files.of(multi_kernel)
     found = Sizes(catalog, multi_kernel, sizes or {})
     is_recorded = bool(recorded) and not sizes and _fit(multi_kernel, recorded)
-    arguments, notes = (recorded, ()) if is_recorded else _arguments(multi_kernel, found)
+    call, arguments, notes = (None, recorded, ()) if is_recorded else _arguments(multi_kernel, found)
     source = ArgumentSource.CALL if arguments is not None else ArgumentSource.GET_ARGS
     takes = _takes(multi_kernel, files.definition(multi_kernel), kernels)
+    if call and arguments and catalog.wrapper(multi_kernel).written_by == OWN:
+        passed = [[arguments[position] for position in taken] for taken in takes]
+        kernels = [
+            replace(kernel, text=with_call(kernel.text, call.grid, taken))
+            for kernel, taken in zip(kernels, passed, strict=True)
+        ]
     return BenchRequest(
         multi_kernel_id=multi_kernel.id,
         kernels=tuple(
@@ -66,8 +74,10 @@ def kernels_under_test(catalog: Catalog, multi_kernel: MultiKernel) -> tuple[Ker
     return tuple(_under_test(catalog, multi_kernel, sub_kernel, file, ()) for sub_kernel, file in pairs)
 
 
-def _arguments(multi_kernel: MultiKernel, sizes: Sizes) -> tuple[tuple[Argument, ...] | None, tuple[str, ...]]:
-    """Of the first call whose arguments are all known, with what to tell about them; None where no call tells."""
+def _arguments(
+    multi_kernel: MultiKernel, sizes: Sizes
+) -> tuple[CallSite | None, tuple[Argument, ...] | None, tuple[str, ...]]:
+    """The first call whose arguments are all known, these, and what to tell about them; None where no call tells."""
     resolved = []
     problem: BenchError | None = None
     for call in multi_kernel.calls:
@@ -83,14 +93,14 @@ def _arguments(multi_kernel: MultiKernel, sizes: Sizes) -> tuple[tuple[Argument,
     if not resolved:
         if problem:
             raise problem
-        return None, ()
+        return None, None, ()
     call, arguments = resolved[0]
     notes = list(sizes.notes(call))
     if any(_layout(others) != _layout(arguments) for _, others in resolved[1:]):
         notes.append(
             f"called {len(multi_kernel.calls)} times with different arguments; these are those of line {call.line}"
         )
-    return arguments, tuple(notes)
+    return call, arguments, tuple(notes)
 
 
 def _is_told(argument: Argument) -> bool:

@@ -56,30 +56,21 @@ def caller(name: str, signature: inspect.Signature, meet: Launch) -> Launch:
 
 
 def dispatcher(
-    name: str,
-    signature: inspect.Signature,
-    key: Sequence[str],
-    scope: Mapping[str, object],
-    known: Mapping[Any, Launch],
-    meet: Launch,
+    name: str, signature: inspect.Signature, arguments: Sequence[str], key: Sequence[str], scope: Mapping[str, object]
 ) -> Launch:
-    """As `caller`, but where ``known`` has a launcher for the key, that is called.
+    """As `adaptor`, to what ``_mk_known`` in ``scope`` finds for the key; as `caller` to ``_mk_meet`` if that is None.
 
-    ``key`` are the parts of a tuple, expressions over the arguments and ``scope``.
+    ``key`` are the parts of a tuple, expressions over the parameters and ``scope``.
     """
     head, defaults = _head(signature)
-    passed = "".join(
-        f", {each.name}={each.name}" if each.kind is each.KEYWORD_ONLY else f", {each.name}"
-        for each in signature.parameters.values()
-    )
     text = (
         f"def {name}({head}):\n"
-        f"    _mk_launch = _mk_known(({''.join(f'{each}, ' for each in key)}))\n"
-        f"    if _mk_launch is None:\n"
+        f"    _mk_run = _mk_known(({''.join(f'{each}, ' for each in key)}))\n"
+        f"    if _mk_run is None:\n"
         f"        return _mk_meet(_mk_grid, ({_all(signature)}))\n"
-        f"    return _mk_launch(_mk_grid{passed})\n"
+        f"    return _mk_run({''.join(f'{each}, ' for each in arguments)}grid=_mk_grid)\n"
     )
-    return _defined(text, {**defaults, **scope, "_mk_known": known.get, "_mk_meet": meet}, name)
+    return _defined(text, {**defaults, **scope}, name)
 
 
 def adaptor(name: str, signature: inspect.Signature, run: Launch, arguments: Sequence[str]) -> Launch:

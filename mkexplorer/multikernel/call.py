@@ -168,6 +168,9 @@ class MultiKernelCall:
 
     def _measured(self, call: Call) -> Choice:
         kernels = self.kernels
+        for kernel in kernels:
+            if hasattr(kernel, "reconsider"):
+                kernel.reconsider()
         choice = find_fastest(self.label, kernels, self._module, call, self.picked)
         meta = getattr(kernels[0], "meta", None)
         hints = " ".join(f"{name}{size}" for name, size in getattr(meta, "size_hints", {}).items())

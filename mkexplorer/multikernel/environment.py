@@ -9,7 +9,8 @@ environment                                 `config`                   meaning
                                                                        all, or ``softmax=1,layer_norm=0``
 ``MKEXPLORER_METRICS``                      ``metrics``                CSV file that gets a row for each sub-kernel
                                                                        of each choice
-``MKEXPLORER_SHARE_RANKS=1``                ``share_ranks``            all ranks take the choice of the lowest one
+``MKEXPLORER_SHARE_RANKS=1``                ``share_ranks``            all ranks take the choice of the lowest one;
+                                                                       for jobs whose ranks all run the same kernels
 =========================================== ========================== ==============================================
 
 What a program sets in `config` holds against the environment. A multi-kernel reads both when it is made, and
@@ -38,10 +39,12 @@ _SHARE_RANKS = "MKEXPLORER_SHARE_RANKS"
 
 @dataclass
 class Config:
-    """None stands for what the environment says. ``measure`` takes the place of the race, for tests.
+    """None stands for what the environment says.
 
-    ``sub_kernel`` is one index for all multi-kernels, or an index for each of some names. ``wait_s`` is how long a
-    process waits for another one, or a rank for the lowest one, before it measures itself.
+    ``sub_kernel`` is one index for all multi-kernels, or an index for each of some names. ``measure`` takes the place
+    of the race, for tests: it gets the contestants and which of them is the old pick; those whose configurations are
+    tuned are called ``name#0``, ``name#1`` …. ``wait_s`` is how long a process waits for another one, or a rank for the
+    lowest one, before it measures itself.
     """
 
     cache_dir: str | os.PathLike[str] | None = None

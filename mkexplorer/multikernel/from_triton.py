@@ -35,7 +35,6 @@ def sub_kernel(
     size_hints: Mapping[str, int] | None = None,
     grid: Sequence[str] = (),
     reduction_hint: str = "",
-    divisible_by_16: Collection[str] = (),
     device: Mapping[str, str | int] | None = None,
     workspaces: Sequence[Workspace] = (),
     removed_buffers: Collection[str] = (),
@@ -63,9 +62,7 @@ def sub_kernel(
     parameters.check()
     passed = parameters.passed
     in_outs = {*in_outs, *tuned.restored}
-    _check_names(
-        name, passed, [*outputs, *in_outs, *(values or {}), *(dtypes or {}), *divisible_by_16], parameters.constants
-    )
+    _check_names(name, passed, [*outputs, *in_outs, *(values or {}), *(dtypes or {})], parameters.constants)
     known = _Known(dtypes or {}, values or {}, frozenset(outputs), frozenset(in_outs), frozenset(numels))
     scratch = frozenset(each.name for each in workspaces)
     pointers = _pointer_candidates(passed, known)
@@ -85,7 +82,6 @@ def sub_kernel(
         configs=given,
         grid=tuple(grid),
         reduction_hint=reduction_hint,
-        divisible_by_16=tuple(divisible_by_16),
         device=tuple((device or {}).items()),
         removed_buffers=frozenset(removed_buffers),
         inplace_updates=frozenset((inplace_updates or {}).items()),

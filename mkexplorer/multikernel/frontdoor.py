@@ -117,6 +117,8 @@ class MultiKernelFunction:
         self._lock = threading.RLock()
         self._entries: dict[Bucket, _Entry] = {}
         self._known: dict[Any, Launch] = {}
+        self._typed: tuple[str, ...] = ()
+        self._was_called = False
         self._constexprs = [name for name in self.__signature__.parameters if self._is_constexpr(name)]
         self._launch = caller(self._function_name, self.__signature__, self._meet)
 
@@ -172,6 +174,9 @@ class MultiKernelFunction:
     def _meet(self, grid: Grid | None, values: tuple[Any, ...]) -> Any:
         """A call with a key that is new, or whose choice was not there yet."""
         named = dict(zip(self.__signature__.parameters, values, strict=True))
+        with self._lock:
+            if not self._was_called:
+                self._typed, self._was_called = self._typed_in(named), True
         bucket = self._bucket(named)
         entry = self._entry(bucket, named, grid)
         result = entry.call.run(*(named[name] for name in entry.arguments), grid=grid)
@@ -217,31 +222,33 @@ class MultiKernelFunction:
     def _begin(self, call: MultiKernelCall, bucket: Bucket, known: KnownBuckets | None) -> None:
         """Starts a new bucket from what is known of its neighbours: here, else in the cache."""
         sure = {
-            each: entry.call.picked
+            each: entry.call
             for each, entry in self._entries.items()
             if entry.call.picked is not None and not entry.call.is_provisional and not entry.call.is_forced
         }
         near = nearest(bucket, sure)
-        index = sure[near] if near is not None else known.pick_near(bucket) if known is not None else None
-        if index is not None:
-            log.debug("%s: starts %s from sub-kernel %d, picked nearby", self.__name__, bucket, index)
-            call.suggest(index)
+        index = sure[near].picked if near is not None else known.pick_near(bucket) if known is not None else None
+        if index is None:
+            return
+        log.debug("%s: starts %s from sub-kernel %d, picked nearby", self.__name__, bucket, index)
+        call.suggest(index)
+        if near is not None:
+            call.kernels[index].suggest(sure[near].kernels[index])
 
     def _settle(self, entry: _Entry, bucket: Bucket, named: Mapping[str, Any]) -> None:
         """Lets further calls with this key go straight to the choice."""
         if entry.known is not None and not entry.call.is_provisional:
             entry.known.add(bucket, entry.call.key)
         run = partial(self._provisional, entry, bucket) if entry.call.is_provisional else entry.call.run
-        launch = adaptor(self._function_name, self.__signature__, run, entry.arguments)
         if not self._options.key and not self._constexprs:
-            self._launch = launch
+            self._launch = adaptor(self._function_name, self.__signature__, run, entry.arguments)
             return
         key = self._raw_key(named)
-        self._known[key] = launch
+        self._known[key] = run
         if key not in entry.keys:
             entry.keys.append(key)
         if len(self._known) == 1:
-            self._launch = self._dispatcher(named)
+            self._launch = self._dispatcher(entry.arguments)
 
     def _provisional(self, entry: _Entry, bucket: Bucket, *arguments: Any, grid: Grid | None) -> Any:
         """A call with a choice that was taken over: after some of them it is worth being confirmed."""
@@ -254,7 +261,7 @@ class MultiKernelFunction:
     def _confirmed(self, entry: _Entry, bucket: Bucket) -> None:
         with self._lock:
             for key in entry.keys:
-                self._known[key] = adaptor(self._function_name, self.__signature__, entry.call.run, entry.arguments)
+                self._known[key] = entry.call.run
             if entry.known is not None:
                 entry.known.add(bucket, entry.call.key)
 
@@ -266,7 +273,7 @@ class MultiKernelFunction:
             return ()
         sizes = [self._options.bucket(size) for size in self._key_values(named)]
         constexprs = [f"{name}={named[name]}" for name in self._constexprs]
-        dtypes = [str(named[name].dtype).removeprefix("torch.") for name in self._tensors(named)]
+        dtypes = [str(getattr(named[name], "dtype", None)).removeprefix("torch.") for name in self._typed]
         return (*(_plain(each) for each in sizes), *constexprs, *dtypes)
 
     def _key_values(self, named: Mapping[str, Any]) -> Sequence[Any]:
@@ -275,15 +282,20 @@ class MultiKernelFunction:
 
     def _exact(self, named: Mapping[str, Any]) -> list[Any]:
         constexprs = [named[name] for name in self._constexprs]
-        return [*constexprs, *(named[name].dtype for name in self._tensors(named))]
+        return [*constexprs, *(getattr(named[name], "dtype", None) for name in self._typed)]
 
-    def _tensors(self, named: Mapping[str, Any]) -> list[str]:
-        return [name for name, value in named.items() if is_tensor(value)] if self._options.key else []
+    def _typed_in(self, named: Mapping[str, Any]) -> tuple[str, ...]:
+        """Whose dtype is part of the key: tensors, and what may be one in another call."""
+        if not self._options.key:
+            return ()
+        may_be = (name for name, value in named.items() if is_tensor(value) or value is None)
+        return tuple(name for name in may_be if name not in self._constexprs)
 
     def _raw_key(self, named: Mapping[str, Any]) -> tuple[Any, ...]:
         return (*self._key_values(named), *self._exact(named))
 
-    def _dispatcher(self, named: Mapping[str, Any]) -> Launch:
+    def _dispatcher(self, arguments: Sequence[str]) -> Launch:
+        """Whatever is constant in a bucket, all of them take the same ``arguments``."""
         key = self._options.key
         if callable(key):
             every = ", ".join(f"{name!r}: {name}" for name in self.__signature__.parameters)
@@ -291,8 +303,9 @@ class MultiKernelFunction:
         else:
             parts = list(key)
         parts += self._constexprs
-        parts += [f"{name}.dtype" for name in self._tensors(named)]
-        return dispatcher(self._function_name, self.__signature__, parts, {"_mk_key": key}, self._known, self._meet)
+        parts += [f"{name}.dtype if {name} is not None else None" for name in self._typed]
+        scope = {"_mk_key": key, "_mk_known": self._known.get, "_mk_meet": self._meet}
+        return dispatcher(self._function_name, self.__signature__, arguments, parts, scope)
 
     def _sizes(self, named: Mapping[str, Any]) -> str:
         """The sizes of a call's bucket, for people and for the key of its pick."""

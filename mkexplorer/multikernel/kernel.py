@@ -95,9 +95,9 @@ class SubKernelSpec:
     and functions that it uses. ``arguments`` are the parameters that a call passes, in the kernel's own order, with
     the numels of its ``ranges``; the other parameters are ``constants`` or come from the ``configs``, among which the
     run time tunes ('num_warps', 'num_stages', 'num_ctas', 'maxnreg' beside block sizes). ``grid`` has up to three
-    expressions over all of them. Arguments ``divisible_by_16`` (of tensors: the address) and ``device`` say what it
-    was made for. ``removed_buffers`` are those that this kernel has no need to write; ``inplace_updates`` are pairs
-    (buffer, the buffer whose memory it takes over).
+    expressions over all of them. ``device`` is what it was made for, for people and for the key. ``removed_buffers``
+    are those that this kernel has no need to write; ``inplace_updates`` are pairs (buffer, the buffer whose memory it
+    takes over).
     """
 
     name: str
@@ -111,7 +111,6 @@ class SubKernelSpec:
     configs: tuple[tuple[tuple[str, int], ...], ...] = ()
     grid: tuple[str, ...] = ()
     reduction_hint: str = ""
-    divisible_by_16: tuple[str, ...] = ()
     device: tuple[tuple[str, str | int], ...] = ()
     removed_buffers: frozenset[str] = frozenset()
     inplace_updates: frozenset[tuple[str, str]] = frozenset()
@@ -141,7 +140,6 @@ class SubKernelSpec:
             outputs=self.outputs,
             zeroed=self.zeroed,
             grid=self.grid,
-            divisible_by_16=self.divisible_by_16,
             device=dict(self.device),
         )
 

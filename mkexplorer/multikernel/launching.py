@@ -35,6 +35,7 @@ class Kernel:
         self.own_grid = own_grid if own_grid is not None else compile_grid(meta.grid) if meta.grid else None
         self.best_config_file = best_config_file
         self.configuration: Mapping[str, int] | None = None
+        self._suggested: int | None = None
         self._lock = threading.Lock()
 
     @property
@@ -89,6 +90,19 @@ class Kernel:
             self.run = self._launcher(config)  # type: ignore[method-assign]  # that is the point
             self.configuration = config
 
+    def suggest(self, other: Kernel) -> None:
+        """Uses the configuration that ``other``, the same kernel for other sizes, uses, until `reconsider`."""
+        is_tuned = other.configuration is not None and len(other.meta.configs) == len(self.meta.configs)
+        if is_tuned and self.configuration is None:
+            self._suggested = other.meta.configs.index(other.configuration)
+
+    def reconsider(self) -> None:
+        """Lets the next `prepare` tune what is only suggested until now."""
+        with self._lock:
+            if self._suggested is not None:
+                self._suggested = self.configuration = None
+                vars(self).pop("run", None)
+
     def clone_args(self, *arguments: Any) -> tuple[list[Any], dict[str, Any]]:
         """The arguments with copies of those that the kernel overwrites, as Inductor's kernels answer."""
         return list(self.cloned(arguments).arguments), {}
@@ -105,12 +119,15 @@ class Kernel:
         if len(configs) == 1 or self.is_interpreted:
             return configs[0]
         found = remembered_config(self.best_config_file, configs)
-        if found is None:
-            launchers = [self._launcher(config) for config in configs]
-            index, time_us = fastest_config(self.name, launchers, self.cloned(arguments), grid)
-            found = configs[index]
-            remember_config(self.best_config_file, configs, found, time_us)
-        return found
+        if found is not None:
+            return found
+        if self._suggested is not None:
+            return configs[self._suggested]
+        launchers = [self._launcher(config) for config in configs]
+        choice = fastest_config(self.name, launchers, self.cloned(arguments), grid)
+        if not choice.doubt:
+            remember_config(self.best_config_file, configs, choice)
+        return configs[choice.index]
 
     def _launcher(self, config: Mapping[str, int]) -> Launch:
         launch = self._interpret if self.is_interpreted else self.function.run

@@ -17,9 +17,8 @@ class KernelMeta:
     ``size_hints`` maps ranges to sizes ('x', 'y', 'z', then 'r0_', 'r1_'); ``signature`` maps arguments to Triton
     types, as far as they are known, and constants to 'constexpr'. ``configs`` are what the run time tunes among;
     there is always one. ``mutated`` arguments are read and written, ``outputs`` written only, ``zeroed`` hold zeros
-    before every launch. ``grid`` has up to three expressions, none where the call gives the grid. Numbers and tensors'
-    addresses that are ``divisible_by_16`` let a compiler do better. ``device`` is what the kernel was made for, empty
-    where that was not told.
+    before every launch. ``grid`` has up to three expressions, none where the call gives the grid. ``device`` is
+    what the kernel was made for, empty where that was not told.
     """
 
     name: str
@@ -33,5 +32,4 @@ class KernelMeta:
     outputs: tuple[str, ...] = ()
     zeroed: tuple[str, ...] = ()
     grid: tuple[str, ...] = ()
-    divisible_by_16: tuple[str, ...] = ()
     device: Mapping[str, str | int] = field(default_factory=dict)

@@ -54,14 +54,15 @@ def cache_of(file: str | Path) -> Path:
 
 
 def write_source(text: str, cache: Path) -> Path:
-    """Puts ``text`` where its key says, at once or not at all; what is there already and whole stays untouched.
+    """Puts ``text`` where its key says, at once or not at all.
 
-    Raises `MultiKernelError` where the cache cannot be written.
+    What stands there already stays, as with torch, even if somebody has edited it; but for an empty file, which a
+    machine that went down may leave. Raises `MultiKernelError` where the cache cannot be written.
     """
     path = path_of(key_of(text), cache)
     content = f"{text.strip()}\n".encode("utf-8", "surrogatepass")
     try:
-        if _holds(path, content):
+        if _is_there(path):
             return path
         path.parent.mkdir(parents=True, exist_ok=True)
         _replace(path, content)
@@ -117,9 +118,9 @@ def load_module(path: str | Path) -> types.ModuleType:
     return module
 
 
-def _holds(path: Path, content: bytes) -> bool:
+def _is_there(path: Path) -> bool:
     with contextlib.suppress(FileNotFoundError):
-        return path.read_bytes() == content
+        return path.stat().st_size > 0
     return False
 
 

@@ -72,12 +72,7 @@ def _call_function(multi_kernel: MultiKernel, index: int) -> list[str]:
 
 
 def _decorator(meta: KernelMeta) -> str:
-    triton_meta = {
-        "signature": meta.signature,
-        "constants": meta.constants,
-        "divisible_by_16": list(meta.divisible_by_16),
-        "device": meta.device,
-    }
+    triton_meta = {"signature": meta.signature, "constants": meta.constants, "device": meta.device}
     inductor_meta = {
         "kernel_name": meta.name,
         "mutated_arg_names": list(meta.mutated),

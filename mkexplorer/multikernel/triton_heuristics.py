@@ -63,7 +63,6 @@ def _decorator(kind: Kind, written: Mapping[str, Any]) -> Decorator:
         outputs=tuple(inductor_meta.get("output_arg_names", ())),
         zeroed=tuple(inductor_meta.get("reset_to_zero_arg_names", ())),
         grid=tuple(inductor_meta.get("grid", ())),
-        divisible_by_16=tuple(triton_meta.get("divisible_by_16", ())),
         device=triton_meta.get("device", {}),
     )
 

@@ -14,7 +14,7 @@ from typing import Any
 from mkexplorer.race.racing import Contestant
 
 from .binding import Launch
-from .choosing import choose
+from .choosing import Choice, choose
 from .clones import Clones
 from .environment import is_cache_disabled
 from .measuring import device_of, is_out_of_memory, measure
@@ -24,11 +24,8 @@ log = logging.getLogger("mkexplorer.multikernel")
 Config = Mapping[str, int]
 
 
-def fastest_config(name: str, launchers: Sequence[Launch], clones: Clones, grid: object) -> tuple[int, float | None]:
-    """The index of the fastest and its time in microseconds, None where it is the only one that can run.
-
-    Raises the first one's error if none can.
-    """
+def fastest_config(name: str, launchers: Sequence[Launch], clones: Clones, grid: object) -> Choice:
+    """The fastest of those that can run. Raises the first one's error if none can."""
     device = device_of(clones.arguments)
     problems: dict[int, Exception] = {}
     contestants: dict[int, Contestant] = {}
@@ -47,10 +44,8 @@ def fastest_config(name: str, launchers: Sequence[Launch], clones: Clones, grid:
         raise problems[0]
     runners = dict(enumerate(contestants))
     if len(runners) == 1:
-        return runners[0], None
-    choice = choose(measure(list(contestants.values()), None, device), runners, len(launchers), old=None)
-    timing = choice.times[choice.index]
-    return choice.index, timing.median_us if timing else None
+        return Choice(runners[0], (None,) * len(launchers), problems=problems)
+    return choose(measure(list(contestants.values()), None, device), runners, len(launchers), old=None)
 
 
 def try_out(contestant: Contestant) -> None:
@@ -73,10 +68,11 @@ def remembered_config(path: Path | None, configs: Sequence[Config]) -> Config | 
     return next((each for each in configs if all(found.get(name) == value for name, value in each.items())), None)
 
 
-def remember_config(path: Path | None, configs: Sequence[Config], config: Config, time_us: float | None) -> None:
+def remember_config(path: Path | None, configs: Sequence[Config], choice: Choice) -> None:
     if path is None or is_cache_disabled():
         return
-    taken_ms = None if time_us is None else time_us / 1e3
+    config, timing = configs[choice.index], choice.times[choice.index]
+    taken_ms = timing.median_us / 1e3 if timing else None
     kept = {**config, "configs_hash": _hash(configs), "found_by_coordesc": False, "time_taken_ms": taken_ms}
     new = path.with_name(f".{path.name}.{os.getpid()}.{id(configs)}.tmp")
     try:

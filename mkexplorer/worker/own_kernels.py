@@ -12,7 +12,7 @@ import re
 import sys
 from functools import lru_cache
 from types import ModuleType
-from typing import Any, Callable
+from typing import Any, Callable, Sequence
 
 PACKAGE = "mkexplorer.multikernel"
 _DECORATORS = ("reduction", "persistent_reduction", "cooperative_reduction", "template", "pointwise")
@@ -20,6 +20,9 @@ _DECORATORS = ("reduction", "persistent_reduction", "cooperative_reduction", "te
 _DEFAULTS = {"num_warps": 4, "num_stages": 3}
 _UNSUPPORTED = ("num_ctas", "maxnreg")
 _DIVISIBLE = [["tt.divisibility", 16]]
+_CALL = "# call: "
+# Compiles, and fails with its name when it is launched.
+_UNKNOWN_GRID = ["grid_that_no_file_tells"]
 # Functions that a grid may call, as launchers can: they see nothing but the kernel's arguments.
 _FUNCTIONS = {
     "cdiv": "(lambda number, divisor: -(number // -divisor))",
@@ -47,17 +50,17 @@ def _decorator(
         if not hasattr(triton_heuristics, "PrecomputedGrid"):
             raise RuntimeError("kernels of mkexplorer.multikernel are measured with torch 2.7 or later")
         configs = _configs(triton_meta, inductor_meta, filename)
-        if "grid" not in inductor_meta:
-            raise RuntimeError("its file does not tell its grid")
+        call = _call(filename)
+        grid = inductor_meta.get("grid") or call.get("grid") or _UNKNOWN_GRID
         return triton_heuristics.user_autotune(
             configs,
-            _triton_meta(function.arg_names, triton_meta),
+            _triton_meta(function.arg_names, triton_meta, configs[0], call.get("divisible_by_16", ())),
             filename=filename,
             inductor_meta={
                 "kernel_name": inductor_meta["kernel_name"],
                 "mutated_arg_names": list(inductor_meta.get("mutated_arg_names", ())),
                 "grid_type": "PrecomputedGrid",
-                "precomputed_grids": [_grid(inductor_meta["grid"], config) for config in configs],
+                "precomputed_grids": [_grid(grid, config) for config in configs],
                 "autotune_local_cache": False,
                 "autotune_remote_cache": False,
             },
@@ -88,17 +91,28 @@ def _best_config(filename: str) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def _triton_meta(names: list[str], written: dict[str, Any]) -> dict[str, Any]:
+def _call(filename: str) -> dict[str, Any]:
+    """What the last line of a kernel's file tells of a call (`mkexplorer.measure.own_calls`); nothing without one."""
+    with open(filename, encoding="utf-8") as file:
+        last = file.read().rstrip().rpartition("\n")[2]
+    found: dict[str, Any] = json.loads(last[len(_CALL) :]) if last.startswith(_CALL) else {}
+    return found
+
+
+def _triton_meta(
+    names: Sequence[str], written: dict[str, Any], config: dict[str, Any], divisible: Sequence[int]
+) -> dict[str, Any]:
+    """``divisible`` are positions among the arguments that a launch passes."""
     signature = written["signature"]
     unknown = [name for name in names if name not in signature]
     if unknown:
         raise RuntimeError(f"its file does not tell the type of {unknown[0]}")
-    divisible = written.get("divisible_by_16", ())
+    passed = [index for index, name in enumerate(names) if name not in config]
     return {
         "signature": {name: signature[name] for name in names},
         "device": _device(written.get("device", {})),
         "constants": {},
-        "configs": [{(index,): _DIVISIBLE for index, name in enumerate(names) if name in divisible}],
+        "configs": [{(passed[position],): _DIVISIBLE for position in divisible}],
     }
 
 

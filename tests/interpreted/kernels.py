@@ -44,3 +44,21 @@ by_power = triton.heuristics({"COUNT": lambda meta: triton.next_power_of_2(meta[
 tuned = triton.autotune(
     [triton.Config({"BLOCK": 16}, num_warps=1), triton.Config({"BLOCK": 32}, num_warps=2)], key=["count"]
 )(scale_looped)
+
+
+@triton.jit
+def add_first(x, bias, out, count, COUNT: tl.constexpr):
+    at = tl.arange(0, COUNT)
+    value = tl.load(x + at, mask=at < count)
+    if bias is not None:
+        value += tl.load(bias + at, mask=at < count)
+    tl.store(out + at, value, mask=at < count)
+
+
+@triton.jit
+def add_second(x, bias, out, count, COUNT: tl.constexpr):
+    at = tl.arange(0, COUNT)
+    value = tl.load(x + at, mask=at < count)
+    if bias is not None:
+        value = tl.load(bias + at, mask=at < count) + value
+    tl.store(out + at, value, mask=at < count)

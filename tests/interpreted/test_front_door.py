@@ -350,6 +350,17 @@ def test_a_key_may_be_computed_and_buckets_be_exact(times: Stopwatch) -> None:
     assert len(times.races) == 2
 
 
+def test_an_optional_tensor_may_come_and_go(times: Stopwatch) -> None:
+    times.times_us.update(add_first=1.0, add_second=2.0)
+    function = multi_kernel(kernels.add_first, kernels.add_second, key=["count"])
+    for bias in (X, None, X, None):
+        out = torch.zeros(50)
+        function[(1,)](X, bias, out, 50, COUNT=64)
+        assert torch.equal(out, X + X if bias is not None else X)
+    assert len(times.races) == 2
+    assert len(function._known) == 2  # both are called without being looked at again
+
+
 def test_a_hook_sees_who_runs_and_can_launch_them(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[Contestant] = []
 
