@@ -142,7 +142,7 @@ def case_the_faster_one_runs_and_is_kept_with_its_evidence(folder: Path) -> None
     assert [each.cold.median_us for each in measured.sub_kernels] == [31.0, 22.0]
     assert measured.judgement.verdict == "FASTER"
     assert (measured.judgement.best, measured.judgement.regret) == (1, 0.0)
-    assert dict(measured.sub_kernels[1].configuration) == {"XBLOCK": 1, "num_warps": 8, "num_stages": 1}
+    assert dict(measured.sub_kernels[1].configuration) == {"XBLOCK": 1, "num_warps": 8, "num_stages": 3}
     shapes = [(each.name, each.dtype, each.shape, each.stride) for each in measured.arguments[:2]]
     assert shapes == [("in_ptr0", "float32", X, (2048, 1)), ("out_ptr2", "float32", X, (2048, 1))]
     assert [each.value for each in measured.arguments[2:]] == [4096, 2048]
@@ -184,7 +184,6 @@ def case_a_call_after_the_choice_goes_to_the_launcher(folder: Path) -> None:
         softmax(module)
     call = call_of(module)
     names()
-    kernel = call.kernels[0]
     with mock.patch.object(triton_heuristics.CachingAutotuner, "run", side_effect=AssertionError("the long way")):
         softmax(module)
     assert [name[:10] for name in names()] == ["triton_red"]
@@ -195,17 +194,101 @@ def case_a_call_after_the_choice_goes_to_the_launcher(folder: Path) -> None:
     ):
         softmax(module)
         assert told.called, "a profiler hears of the call"
-    before = len(launches)
-    from torch.utils._python_dispatch import TorchDispatchMode
+    from torch.utils import _debug_mode as debug_mode
 
-    class Listening(TorchDispatchMode):  # type: ignore[misc]  # mypy does not follow torch
-        def __torch_dispatch__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-            return function(*args, **(kwargs or {}))
+    if hasattr(debug_mode, "_ACTIVE_DEBUG_MODE_COUNT"):
+        with (
+            mock.patch.object(debug_mode, "_ACTIVE_DEBUG_MODE_COUNT", 1),
+            mock.patch.object(triton_heuristics, "get_active_debug_mode", return_value=None) as asked,
+        ):
+            softmax(module)
+            assert asked.called, "so does a mode that listens"
 
-    with Listening(), mock.patch.object(type(call), "run", side_effect=AssertionError("the class")):
+
+def case_a_bound_call_does_what_the_launcher_does(folder: Path) -> None:
+    """It has torch's own text of the launcher in itself, and calls it where torch writes another."""
+    from mkexplorer.inductor.inlining import body_of
+    from mkexplorer.inductor.straight import bound
+
+    set_times()
+    with mkexplorer.installed():
+        module = load("softmax", folder)
         softmax(module)
-    assert len(launches) == before + 1
-    del kernel
+    kernel = call_of(module).kernels[0]
+    (launcher,) = kernel.launchers
+    body = body_of(kernel, launcher)
+    assert body is not None
+    assert body.parameters == ("in_ptr0", "out_ptr2", "xnumel", "r0_numel")
+    straight = bound(kernel, (0, 1, 2, 3), 4, {"stream": 0})
+    assert straight is not None
+    assert "mkexplorer_launcher" not in straight.__code__.co_names
+    x, out = torch.ones(X), torch.empty(X)
+    told = []
+    for run in (launcher, straight):
+        stand_in_gpu.grids.clear()
+        launches.clear()
+        run(x, out, 4096, 2048, stream=7)
+        told.append((dict(stand_in_gpu.grids), launches[0][0], [id(value) for value in launches[0][1]]))
+    assert told[0] == told[1]
+    some = bound(kernel, (0, 2, 4, 5), 6, {"stream": 0})
+    assert some is not None
+    launches.clear()
+    some(x, None, out, None, 4096, 2048, stream=7)
+    assert launches[0][1] == (x, out, 4096, 2048)
+    with mock.patch.object(kernel, "launchers", [types.FunctionType((lambda *_, stream: None).__code__, {})]):
+        other = kernel.launchers[0]
+        other.config, other.store_cubin = launcher.config, False
+        with mock.patch.object(kernel, "_cached_launcher", None, create=True):
+            assert body_of(kernel, other) is None, "another code"
+            called = bound(kernel, (0, 1, 2, 3), 4, {"stream": 0})
+    assert called is not None
+    assert "mkexplorer_launcher" in called.__code__.co_names
+
+
+def case_torchs_own_launchers_are_written_again(folder: Path) -> None:
+    """Those of its two kinds of compiled kernels, made of binaries that are none."""
+    from mkexplorer.inductor.inlining import body_of
+
+    with mkexplorer.installed():
+        kernel = call_of(load("softmax", folder)).kernels[0]
+    (result,) = kernel.compile_results
+    constexprs = [number for number, name in enumerate(kernel.fn.arg_names) if "BLOCK" in name]
+    meta = {"constants": {}, "device": 0, "device_type": "cuda", **kernel.triton_meta}
+    static = object.__new__(static_kernel_class())
+    static.__dict__.update(
+        arg_names=list(kernel.fn.arg_names),
+        declared_constexprs=constexprs,
+        full_constexprs=constexprs,
+        shared=0,
+        hash="0" * 64,
+        name="kernel",
+        function=1,
+        cubin_path="here",
+        n_regs=32,
+        n_spills=0,
+    )
+    metadata = types.SimpleNamespace(num_ctas=1, cluster_dims=(1, 1, 1), num_warps=8, shared=0)
+    binary = types.SimpleNamespace(
+        src=types.SimpleNamespace(fn=kernel.fn), _init_handles=lambda: None, metadata=metadata, packed_metadata=(1, 2),
+        function=1, run=lambda *_: None, hash="0" * 64, launch_metadata=None, n_regs=32, n_spills=0, shared=0,
+    )  # fmt: skip
+    for cls, compiled in (
+        (triton_heuristics.StaticTritonCompileResult, static),
+        (triton_heuristics.TritonCompileResult, binary),
+    ):
+        torchs = cls(compiled, result.config, meta, kernel.inductor_meta)
+        launcher = torchs.make_launcher()
+        static.__dict__["cubin_path"] = None  # as after it is loaded
+        with mock.patch.object(kernel, "compile_results", [torchs]):
+            body = body_of(kernel, launcher)
+        assert body is not None, cls
+        assert body.parameters[:4] == ("in_ptr0", "out_ptr2", "xnumel", "r0_numel")
+
+
+def static_kernel_class() -> Any:
+    from torch._inductor.runtime import static_triton_launcher
+
+    return static_triton_launcher.StaticallyLaunchedCudaKernel
 
 
 def case_what_the_long_way_does_beside_launching_is_never_left_out(folder: Path) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sys
 import types
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,15 +28,9 @@ H100 = Machine("NVIDIA H100 80GB HBM3", "570.1", "2.0", "3.0")
 
 launches: list[tuple[str, tuple[Any, ...]]] = []
 effects: dict[str, Callable[..., object]] = {}
+grids: dict[str, tuple[int, int, int]] = {}
 races: list[tuple[int, int | None]] = []
 times_us: dict[str, float] = {}
-
-
-class _Config:
-    found_by_coordesc = False
-    num_warps = 8
-    num_stages = 1
-    kwargs: Mapping[str, int] = {"XBLOCK": 1}
 
 
 def set_up() -> None:
@@ -111,22 +105,39 @@ _ON_CPU: dict[str, Callable[..., Any]] = {
 
 
 def _precompile(kernel: Any, *_: object, **__: object) -> None:
-    kernel.launchers = [launcher(kernel)]
+    kernel.compile_results = [_result(kernel)]
+    kernel.launchers = [kernel.compile_results[0].make_launcher()]
 
 
-def launcher(kernel: Any) -> Any:
-    """As torch writes one: the kernel's arguments, then the stream."""
-    constants = {name for name, kind in kernel.triton_meta["signature"].items() if kind == "constexpr"}
-    parameters = [name for name in kernel.fn.arg_names if name not in constants]
-    name = kernel.inductor_meta["kernel_name"]
-    scope: dict[str, Any] = {"tell": lambda arguments: _tell(name, arguments)}
-    exec(f"def launcher({', '.join(parameters)}, stream):\n    tell(({', '.join(parameters)},))", scope)
-    made = scope["launcher"]
-    made.config = _Config()
-    made.store_cubin = False
-    made.cache_hash = name
-    made.n_regs, made.n_spills, made.shared = 32, 0, 1024
-    return made
+class _Result(triton_heuristics.CompileResult):  # type: ignore[misc]  # mypy does not follow torch
+    """Has torch write the launcher, with its grid, in front of a runner that only tells."""
+
+    def make_launcher(self) -> Any:
+        constants = {name for name, kind in self.compile_meta["signature"].items() if kind == "constexpr"}
+        parameters = [name for name in self.kernel.names if name not in constants]
+        name = self.inductor_meta["kernel_name"]
+
+        def runner(grid_0: int, grid_1: int, grid_2: int, stream: int, *arguments: Any) -> None:
+            grids[name] = grid_0, grid_1, grid_2
+            _tell(name, arguments)
+
+        made = self._gen_launcher_code(
+            {"runner": runner}, parameters, ["grid_0", "grid_1", "grid_2", "stream", *parameters]
+        )
+        made.config = self.config
+        made.store_cubin = False
+        made.cache_hash = name
+        made.n_regs, made.n_spills, made.shared = 32, 0, 1024
+        return made
+
+
+def _result(kernel: Any) -> Any:
+    from triton import Config
+
+    blocks = {"XBLOCK": 1, "R0_BLOCK": 2048, "RSPLIT": 8}
+    config = Config({name: size for name, size in blocks.items() if name in kernel.fn.arg_names}, num_warps=8)
+    binary = types.SimpleNamespace(names=list(kernel.fn.arg_names), metadata=None)
+    return _Result(binary, config, kernel.triton_meta, kernel.inductor_meta)
 
 
 def _tell(name: str, arguments: tuple[Any, ...]) -> None:

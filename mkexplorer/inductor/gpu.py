@@ -16,7 +16,7 @@ from mkexplorer.race.racing import Contestant, Outcome, Settings, race
 log = logging.getLogger("mkexplorer.inductor")
 
 # A program wants to know which is faster; how fast each is with a warm cache is for `mkexplorer bench`.
-_SETTINGS = Settings(hot_rounds=0)
+_SETTINGS = Settings(first_rounds=10, hot_rounds=0)
 # The profiler now and then loses what it saw, and sees all of it the next time.
 _TRIES = 2
 _DRIVER_VERSION = "/sys/module/nvidia/version"

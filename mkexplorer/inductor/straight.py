@@ -1,4 +1,4 @@
-"""Calls that go straight to a sub-kernel's launcher, written out so that they cost one Python function.
+"""Calls that go straight to a sub-kernel's launcher, or rather do what it does, so that they cost what it costs.
 
 ``CachingAutotuner.run`` does more than to launch, and what of it can matter to a call after the first one is kept:
 
@@ -18,18 +18,22 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from .inlining import body_of
+
 Launch = Callable[..., Any]
 Shape = tuple[tuple[int, ...], ...]
 
+# The names that begin so are ours; the others are the launcher's.
+_OWN = "mkexplorer_"
 _STRAIGHT = """\
 def run({parameters}, stream):
-    if profiler._is_profiler_enabled or count_modes():
-        return long_way({taken}, stream=stream)
-    return launcher({taken}, {stream})
+    if mkexplorer_profiler._is_profiler_enabled{modes}:
+        return mkexplorer_long_way({taken}, stream=stream)
+{body}
 """
 _LONG_WAY = """\
 def run({parameters}, stream):
-    return long_way({taken}, stream=stream)
+    return mkexplorer_long_way({taken}, stream=stream)
 """
 _BY_SHAPE = """\
 def run({parameters}, stream):
@@ -52,22 +56,53 @@ def bound(kernel: Any, takes: Sequence[int], count: int, keywords: Mapping[str, 
     if launcher is None and list(takes) == list(range(count)):
         run: Launch = kernel.run
         return run
-    from torch._C import _len_torch_dispatch_stack
+    if launcher is None:
+        names = _names(range(count), [f"argument{position}" for position in range(count)], count)
+        text = _LONG_WAY.format(parameters=", ".join(names), taken=_taken(names, takes))
+        return defined(text, {f"{_OWN}long_way": kernel.run})
     from torch.autograd import profiler
 
-    names = [f"argument{number}" for number in range(count)]
-    text = (_LONG_WAY if launcher is None else _STRAIGHT).format(
-        parameters=", ".join(names),
-        taken=", ".join(names[position] for position in takes),
-        stream="stream" if _takes_stream_last(launcher, len(takes)) else "stream=stream",
-    )
-    scope = {
-        "profiler": profiler,
-        "count_modes": _len_torch_dispatch_stack,
-        "long_way": kernel.run,
-        "launcher": launcher,
-    }
-    return defined(text, scope)
+    names, body, scope = _launching(kernel, launcher, takes, count)
+    scope |= {f"{_OWN}profiler": profiler, f"{_OWN}long_way": kernel.run}
+    modes = _listening_modes(scope)
+    taken = _taken(names, takes)
+    return defined(_STRAIGHT.format(parameters=", ".join(names), modes=modes, taken=taken, body=body), scope)
+
+
+def _launching(kernel: Any, launcher: Any, takes: Sequence[int], count: int) -> tuple[list[str], str, dict[str, Any]]:
+    """The names of the arguments, the lines that launch, and what these know: the launcher's own, or a call of it."""
+    written = body_of(kernel, launcher)
+    if written is not None and len(written.parameters) == len(takes) == len(set(takes)):
+        names = _names(takes, written.parameters, count)
+        return names, "\n".join(written.lines), dict(launcher.__globals__)
+    names = _names(range(count), [f"argument{position}" for position in range(count)], count)
+    body = f"    return {_OWN}launcher({_taken(names, takes)}, stream=stream)"
+    return names, body, {f"{_OWN}launcher": launcher}
+
+
+def _names(positions: Sequence[int], names: Sequence[str], count: int) -> list[str]:
+    """``names`` at their ``positions``; those that nobody takes have one of ours."""
+    known = dict(zip(positions, names, strict=True))
+    return [known.get(position, f"{_OWN}unused{position}") for position in range(count)]
+
+
+def _taken(names: Sequence[str], takes: Sequence[int]) -> str:
+    return ", ".join(names[position] for position in takes)
+
+
+def _listening_modes(scope: dict[str, Any]) -> str:
+    """How to ask whether a ``DebugMode`` wants to hear of kernels; torch 2.9 has none that does."""
+    from torch._inductor.runtime import triton_heuristics
+
+    if not hasattr(triton_heuristics, "get_active_debug_mode"):
+        return ""
+    from torch.utils import _debug_mode
+
+    if hasattr(_debug_mode, "_ACTIVE_DEBUG_MODE_COUNT"):
+        scope[f"{_OWN}modes"] = _debug_mode
+        return f" or {_OWN}modes._ACTIVE_DEBUG_MODE_COUNT"
+    scope[f"{_OWN}find_mode"] = _debug_mode.get_active_debug_mode
+    return f" or {_OWN}find_mode()"
 
 
 def bound_by_shape(call: Any, launches: Mapping[Shape, tuple[int, Launch]], arguments: Sequence[Any]) -> Launch:
@@ -119,8 +154,3 @@ def _needs_scratch(kernel: Any, config: Any) -> bool:
         if any(getattr(metadata, name, 0) for name in ("global_scratch_size", "profile_scratch_size")):
             return True
     return False
-
-
-def _takes_stream_last(launcher: Any, arguments: int) -> bool:
-    code = getattr(launcher, "__code__", None)
-    return code is not None and code.co_argcount == arguments + 1 and code.co_varnames[arguments] == "stream"
