@@ -100,7 +100,24 @@ import mkexplorer
 mkexplorer.install()
 assert stock.MultiKernelCall.__module__.startswith("torch.")
 """
-    assert "has no MultiKernelCall.benchmark_sub_kernels" in run(program).stderr
+    assert (
+        "it has no MultiKernelCall.benchmark_sub_kernels: multi-kernels stay as torch has them" in run(program).stderr
+    )
+
+
+def test_whatever_fails_while_it_is_put_in_place_leaves_torch_as_it_is() -> None:
+    program = """
+import sys
+sys.modules["mkexplorer.inductor.size_hints"] = None
+import mkexplorer
+mkexplorer.install()
+import torch._inductor.config as config
+assert config.triton.multi_kernel == 1
+import torch._inductor.codegen.multi_kernel as stock
+assert stock.MultiKernelCall.__module__.startswith("torch.")
+assert config.triton.multi_kernel == 0
+"""
+    assert "cannot work with this build of torch" in run(program).stderr
 
 
 def test_settings_that_are_none_are_refused() -> None:

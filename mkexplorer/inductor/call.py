@@ -15,7 +15,7 @@ from torch._inductor.codegen import multi_kernel as stock
 from torch._inductor.codegen.multi_kernel import MultiKernelCall as StockCall
 
 from . import gpu, measuring, ranks, session
-from .pick_file import CallPick
+from .pick_file import CallPick, Found
 from .session import How
 from .settings import Measure, settings
 from .straight import Launch, Shape, bound, bound_by_shape
@@ -76,7 +76,9 @@ class MultiKernelCall(StockCall):  # type: ignore[misc]  # mypy does not follow 
 
     def load_cache(self) -> None:
         assert self.picked_kernel is None
-        found = self._pick.find(gpu.machine(self._device))
+        pick, found = self._pick, Found()
+        with session.told("the pick cannot be read"):
+            found = pick.find(gpu.machine(self._device))
         if found.index is None:
             self._note = "its pick file was not valid" if found.is_invalid else ""
             return
@@ -84,7 +86,7 @@ class MultiKernelCall(StockCall):  # type: ignore[misc]  # mypy does not follow 
             self._old, self._note = found.index, found.doubt
             return
         self.picked_kernel, self._how = found.index, How.LOADED
-        stock.log.debug("Load picked kernel %d from cache file %s", found.index, self._pick.path)
+        stock.log.debug("Load picked kernel %d from cache file %s", found.index, pick.path)
 
     def store_cache(self) -> None:
         """Beside what torch writes, the evidence is entered."""
@@ -114,10 +116,10 @@ class MultiKernelCall(StockCall):  # type: ignore[misc]  # mypy does not follow 
         """The first call, which chooses; then the name stands for the chosen sub-kernel's launcher."""
         if _is_replaced("run"):
             return super().run(*arguments, **keywords)
-        if getattr(self, "_shape_specialize", False):
-            return self._run_by_shape(arguments, keywords)
         if gpu.is_capturing():
             return self._run_captured(arguments, keywords)
+        if self._measures_shapes:
+            return self._run_by_shape(arguments, keywords)
         with self._lock:
             if not self._recorded or self.picked_kernel is None:
                 self._settle(arguments, keywords)
@@ -144,11 +146,8 @@ class MultiKernelCall(StockCall):  # type: ignore[misc]  # mypy does not follow 
         if settings.measure is Measure.NEVER:
             self.picked_kernel, self._how = self._old or 0, How.FIRST
             return
-        try:
-            timings = self.benchmark_sub_kernels(*arguments, **keywords)
-        except Exception as error:
-            # What is the kernels' own fault fails again when the first of them is called.
-            log.warning("%s: not measured: %s: %s", self.multi_kernel_name, type(error).__name__, error)
+        timings = self._timings(arguments, keywords)
+        if timings is None:
             self.picked_kernel, self._how = self._old or 0, How.FIRST
             return
         measurement = self._measurement
@@ -157,17 +156,42 @@ class MultiKernelCall(StockCall):  # type: ignore[misc]  # mypy does not follow 
         self._log(timings)
         self._agree(index)
         if settings.report and measurement is not None:
-            theirs = StockCall.benchmark_sub_kernels(self, *arguments, **keywords)
-            self._stock_index = theirs.index(min(theirs))
-        stock.get_metric_table(_TABLE).add_row(lambda: self._metrics_table_row(timings))
+            with session.told("torch's own rule cannot be asked"):
+                theirs = StockCall.benchmark_sub_kernels(self, *arguments, **keywords)
+                self._stock_index = theirs.index(min(theirs))
+        with session.told("no row for the metrics table"):
+            stock.get_metric_table(_TABLE).add_row(lambda: self._metrics_table_row(timings))
         doubt = measurement.choice.doubt if measurement is not None else ""
         if doubt:
             log.info("%s: the choice of sub-kernel %d is not kept: %s", self.multi_kernel_name, index, doubt)
         elif not self.disable_cache:
-            self.store_cache()
+            with session.told("the choice is not kept"):
+                self.store_cache()
+
+    def _timings(self, arguments: Sequence[Any], keywords: Mapping[str, Any]) -> list[float] | None:
+        """Of the race, or else of torch's own benchmark; None where neither can be.
+
+        What is the kernels' own fault fails again when the first of them is called.
+        """
+        failed = f"{self.multi_kernel_name}: not measured"
+        try:
+            return self.benchmark_sub_kernels(*arguments, **keywords)
+        except Exception as error:
+            log.warning("%s: %s: %s", failed, type(error).__name__, error)
+            self._measurement = None
+            if gpu.is_out_of_memory(error):
+                return None
+        try:
+            timings: list[float] = StockCall.benchmark_sub_kernels(self, *arguments, **keywords)
+            return timings
+        except Exception as error:
+            log.warning("%s by torch's own rule either: %s: %s", failed, type(error).__name__, error)
+            return None
 
     def _agree(self, index: int) -> None:
-        told = ranks.agreed(self._pick.key, index, len(self.kernels))
+        told = index
+        with session.told("the ranks cannot be asked"):
+            told = ranks.agreed(self._pick.key, index, len(self.kernels))
         if told != index:
             self.picked_kernel, self._how = told, How.AGREED
             self._note = f"another rank chose {told} before this one chose {index}"
@@ -185,17 +209,24 @@ class MultiKernelCall(StockCall):  # type: ignore[misc]  # mypy does not follow 
         run(*self._get_filtered_args(arguments, index), **keywords)
 
     def _run_by_shape(self, arguments: Sequence[Any], keywords: Mapping[str, Any]) -> None:
-        """Where each shape has its own choice, which torch keeps in memory."""
+        """Where each shape has a choice of its own, which torch keeps in memory."""
         key = self._get_shape_cache_key(*arguments, **keywords)
         with self._lock:
             index = self._get_cached_shape_choice(key)
             if index is None:
-                self._select_kernel_by_shape(*arguments, **keywords)
+                self._choose_by_shape(key, arguments, keywords)
                 index = self._get_cached_shape_choice(key)
             self._picked = index
             self._record(index)
         self._launch(index, arguments, keywords)
         self._shorten_by_shape(key, index, arguments, keywords)
+
+    def _choose_by_shape(self, key: Shape, arguments: Sequence[Any], keywords: Mapping[str, Any]) -> None:
+        if not self._measures_shapes:
+            self._select_kernel_by_shape(*arguments, **keywords)
+            return
+        timings = self._timings(arguments, keywords) if self._may_measure else None
+        self._cache_shape_choice(key, timings.index(min(timings)) if timings is not None else 0)
 
     def _launch(self, index: int, arguments: Sequence[Any], keywords: Mapping[str, Any]) -> None:
         self.kernels[index].run(*self._get_filtered_args(arguments, index), **keywords)
@@ -204,18 +235,20 @@ class MultiKernelCall(StockCall):  # type: ignore[misc]  # mypy does not follow 
         """From now on calls go to the launcher; not while C++ code is generated, which calls each kernel once."""
         if _is_for_cpp() or self._picked != index:
             return
-        run = bound(self.kernels[index], self._takes(index, len(arguments)), len(arguments), keywords)
-        if run is not None:
-            self.run = run  # type: ignore[method-assign]  # that is the point
+        with session.told("calls are not shortened"):
+            run = bound(self.kernels[index], self._takes(index, len(arguments)), len(arguments), keywords)
+            if run is not None:
+                self.run = run  # type: ignore[method-assign]  # that is the point
 
     def _shorten_by_shape(self, key: Shape, index: int, arguments: Sequence[Any], keywords: Mapping[str, Any]) -> None:
         if _is_for_cpp():
             return
-        run = bound(self.kernels[index], self._takes(index, len(arguments)), len(arguments), keywords)
-        if run is not None:
-            self._launches[key] = index, run
-            if "run" not in vars(self):
-                self.run = bound_by_shape(self, self._launches, arguments)  # type: ignore[method-assign]
+        with session.told("calls are not shortened"):
+            run = bound(self.kernels[index], self._takes(index, len(arguments)), len(arguments), keywords)
+            if run is not None:
+                self._launches[key] = index, run
+                if "run" not in vars(self):
+                    self.run = bound_by_shape(self, self._launches, arguments)  # type: ignore[method-assign]
 
     def _record(self, index: int) -> None:
         if self._recorded:
@@ -226,12 +259,10 @@ class MultiKernelCall(StockCall):  # type: ignore[misc]  # mypy does not follow 
         self.record_choice(self.multi_kernel_name, name)
 
     def _note_choice(self, how: How) -> None:
-        names = [str(kernel.inductor_meta.get("kernel_name")) for kernel in self.kernels]
-        session.note(
-            session.Decision(self.multi_kernel_name, tuple(names), self._picked or 0, how, self._note).resting_on(
-                self._measurement, self._stock_index
-            )
-        )
+        names = tuple(str(kernel.inductor_meta.get("kernel_name")) for kernel in self.kernels)
+        with session.told("the choice is not in the summary"):
+            decision = session.Decision(self.multi_kernel_name, names, self._picked or 0, how, self._note)
+            session.note(decision.resting_on(self._measurement, self._stock_index))
 
     def _trial(self, arguments: Sequence[Any], keywords: Mapping[str, Any]) -> measuring.Trial:
         takes = [self._takes(index, len(arguments)) for index in range(len(self.kernels))]
@@ -241,9 +272,18 @@ class MultiKernelCall(StockCall):  # type: ignore[misc]  # mypy does not follow 
         return tuple(self._get_filtered_args(tuple(range(count)), index))
 
     def _is_to_be_measured(self, is_pinned: bool, doubt: str) -> bool:
-        if is_pinned or settings.measure is Measure.NEVER or getattr(inductor_config, "deterministic", False):
+        if is_pinned or not self._may_measure:
             return False
         return settings.measure is Measure.ALWAYS or bool(doubt)
+
+    @property
+    def _may_measure(self) -> bool:
+        return settings.measure is not Measure.NEVER and not getattr(inductor_config, "deterministic", False)
+
+    @property
+    def _measures_shapes(self) -> bool:
+        """Torch 2.9 measures templates for each shape; later releases have a class of their own for them."""
+        return bool(getattr(self, "_shape_specialize", False))
 
     @property
     def _device(self) -> int:

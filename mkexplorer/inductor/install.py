@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from types import ModuleType
 from typing import Any
 
-from .late_imports import LateImports
+from .late_imports import Action, LateImports
 from .releases import SUPPORTED, Adapter, adapter_of, missing_from
 from .settings import Measure, settings
 
@@ -67,7 +67,7 @@ class _Installation:
     is_begun = False
 
     def __init__(self) -> None:
-        self._imports = LateImports({_CONFIG: self._turn_on, _STOCK: self._replace})
+        self._imports = LateImports({_CONFIG: self._safely(self._turn_on), _STOCK: self._safely(self._replace)})
         self._replaced: list[tuple[ModuleType, str, Any, Any]] = []
         self._config: Any = None
         self._warned = False
@@ -83,6 +83,9 @@ class _Installation:
     def end(self) -> None:
         self.is_begun = False
         self._imports.stop()
+        self._put_back()
+
+    def _put_back(self) -> None:
         for module, name, ours, stock in reversed(self._replaced):
             if getattr(module, name, None) is ours:
                 setattr(module, name, stock)
@@ -118,8 +121,7 @@ class _Installation:
         if adapter is None:
             return
         if missing := missing_from(stock, adapter):
-            self._warn(f"mkexplorer does not know this build of torch: it has no {missing}")
-            return
+            raise LookupError(f"it has no {missing}")
         for name, module in adapter.classes.items():
             ours = getattr(importlib.import_module(f"{__package__}.{module}"), name)
             for holder in (stock, sys.modules.get(_EARLY)):
@@ -127,6 +129,18 @@ class _Installation:
                 if isinstance(holder, ModuleType) and known is not None:
                     setattr(holder, name, ours)
                     self._replaced.append((holder, name, ours, known))
+
+    def _safely(self, action: Action) -> Action:
+        """Whatever fails in ``action``: the program gets torch as it is, and a warning."""
+
+        def act(module: Any) -> None:
+            try:
+                action(module)
+            except Exception as error:
+                self._put_back()
+                self._warn(f"mkexplorer cannot work with this build of torch: {type(error).__name__}: {error}")
+
+        return act
 
     def _warn(self, text: str) -> None:
         if not self._warned:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import logging
 import os
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cache
@@ -88,6 +89,16 @@ def note(decision: Decision) -> None:
 @cache
 def tell_once(text: str, level: int = logging.WARNING) -> None:
     log.log(level, text)
+
+
+@contextlib.contextmanager
+def told(what: str) -> Iterator[None]:
+    """For what a program can do without: an error in it is told once, and the program goes on."""
+    try:
+        yield
+    except Exception as error:
+        log.debug(what, exc_info=True)
+        tell_once(f"mkexplorer: {what}: {type(error).__name__}: {error}")
 
 
 @cache

@@ -13,7 +13,7 @@ from typing import Any
 import torch._inductor.config as inductor_config
 from torch._inductor.codegen.multi_kernel import SizeHintMultiKernelCall as StockCall
 
-from . import gpu, measuring, verification
+from . import gpu, measuring, session, verification
 from .call import MultiKernelCall
 from .session import How
 from .settings import Measure, settings
@@ -45,7 +45,8 @@ class SizeHintMultiKernelCall(MultiKernelCall, StockCall):  # type: ignore[misc]
         super()._select_kernel_by_shape(*arguments, **keywords)
         if not measuring.can_race(self.kernels) or getattr(inductor_config, "deterministic", False):
             return
-        if settings.measure is Measure.ALWAYS and not gpu.is_capturing():
-            self.verify(shape, arguments, keywords)
-        else:
-            verification.remember(self, shape, arguments, keywords)
+        with session.told("a choice by shape is not verified"):
+            if settings.measure is Measure.ALWAYS and not gpu.is_capturing():
+                self.verify(shape, arguments, keywords)
+            else:
+                verification.remember(self, shape, arguments, keywords)
