@@ -706,6 +706,46 @@ def case_whatever_else_fails_is_told_and_the_program_goes_on(folder: Path) -> No
     assert len(told) == 5, told
 
 
+def case_a_race_that_the_profiler_missed_is_run_again_and_then_with_events(folder: Path) -> None:
+    from mkexplorer.race import cuda
+
+    def stopwatches(*failures: Exception | None) -> tuple[mock.Mock, mock.Mock]:
+        profiler_watch, event_watch = mock.Mock(), mock.Mock()
+        profiler_watch.is_available.return_value = True
+        with (
+            mock.patch.object(cuda, "ProfilerStopwatch", profiler_watch),
+            mock.patch.object(cuda, "EventStopwatch", event_watch),
+            mock.patch.object(gpu, "race", side_effect=[failure or "outcome" for failure in failures]),
+        ):
+            assert stand_in_gpu.real["race_on_gpu"]([], None) == "outcome"
+        return profiler_watch, event_watch
+
+    missed = RuntimeError("the profiler saw 3 of 4 marks")
+    for failures, with_profiler, with_events in (
+        ((None,), 1, 0),
+        ((missed, None), 2, 0),
+        ((missed, missed, None), 2, 1),
+    ):
+        profiler_watch, event_watch = stopwatches(*failures)
+        assert (profiler_watch.call_count, event_watch.call_count) == (with_profiler, with_events)
+    failure = failure_of(stopwatches, torch.OutOfMemoryError("CUDA out of memory"))
+    assert isinstance(failure, torch.OutOfMemoryError)
+
+
+def case_the_race_runs_on_the_stream_of_the_call(folder: Path) -> None:
+    used: list[object] = []
+    with (
+        mock.patch.object(torch.cuda, "device"),
+        mock.patch.object(torch.cuda, "current_stream", return_value=types.SimpleNamespace(cuda_stream=0)),
+        mock.patch.object(torch.cuda, "ExternalStream", side_effect=lambda raw: used.append(raw)),
+        mock.patch.object(torch.cuda, "stream"),
+    ):
+        for stream in (0, 5):
+            with stand_in_gpu.real["on_stream"](0, stream):
+                pass
+    assert used == [5]
+
+
 def case_a_doubtful_choice_is_used_and_not_kept(folder: Path) -> None:
     set_times(looped=31.0, persistent=22.0)
     from dataclasses import replace

@@ -26,6 +26,7 @@ from tests import generate_wrappers
 LOOPED, PERSISTENT = "triton_red", "triton_per"
 H100 = Machine("NVIDIA H100 80GB HBM3", "570.1", "2.0", "3.0")
 
+real: dict[str, Any] = {}
 launches: list[tuple[str, tuple[Any, ...]]] = []
 effects: dict[str, Callable[..., object]] = {}
 grids: dict[str, tuple[int, int, int]] = {}
@@ -45,6 +46,7 @@ def set_up() -> None:
     torch.cuda.set_device = lambda device: None
     torch.cuda._DeviceGuard = _NoGuard
     triton_heuristics.CachingAutotuner.precompile = _precompile
+    real.update({name: getattr(gpu, name) for name in ("race_on_gpu", "on_stream")})
     answers = {
         "race_on_gpu": _race,
         "is_capturing": lambda: False,
