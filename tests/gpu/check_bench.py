@@ -241,7 +241,7 @@ def check_compiled(checks: Checks, folder: Path) -> None:
     for each in measured:
         name = each.result.multi_kernel_id
         if (lost := each.lost(after_picks[name] or 0)) > 0:
-            told = next((row for row in applied["picks"] if row["id"] == name), {})
+            told: dict[str, Any] = next((row for row in applied["picks"] if row["id"] == name), {})
             surroundings = (told.get("result") or {}).get("environment")
             print(f"      {name} still loses {lost:.1%}: {told.get('verdict')} {surroundings}")
     checks.check("audit --apply brings total regret to 0.5% or less", after <= 0.005, f"{before:.2%} → {after:.2%}")
