@@ -136,7 +136,7 @@ class TestProblems:
     ) -> None:
         gpu = FakeGpu()
         gpu.free = free
-        with pytest.raises(JobFailed, match=f"need 320 MiB of GPU memory, and 1 MiB are {reason}") as failure:
+        with pytest.raises(JobFailed, match=f"need 320.0 MiB of GPU memory, and 1.0 MiB are {reason}") as failure:
             run(gpu, {"a": kernel()}, arguments=fake_gpu.arguments(1 << 24), memory_limit_bytes=limit)
         assert not failure.value.is_poisoned
         assert gpu.limit_bytes == limit
