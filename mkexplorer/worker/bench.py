@@ -177,6 +177,8 @@ class Bench:
         del made
         made = self._buffers(_OTHER_SEED, positive=is_positive)
         again = self._opinions(made, noise)
+        taken_back = [one.problem for one, other in zip(opinions, again) if one.problem and other.agrees]
+        self._notes += [f"{problem}; with other values it did not" for problem in taken_back[:1]]
         return _Checked(made, [one if one.agrees else other for one, other in zip(opinions, again)])
 
     def _outputs(self, made: Buffers, index: int, launcher: Any = None) -> list[tuple[str, Any]]:
