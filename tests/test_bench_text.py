@@ -77,7 +77,8 @@ class TestTheVerdict:
     def test_what_disagrees_comes_first(self) -> None:
         wrong = bench_result("", subs=[sub_result(31.1), sub_result(22.6, agrees=False)])
         assert said(wrong) == (
-            "persistent computes something else than it should; no verdict: fewer than two sub-kernels agree and have a time"
+            "persistent computes something else than it should; "
+            "no verdict: fewer than two sub-kernels agree and have a time"
         )
 
     def test_sub_kernels_of_the_same_kind_have_their_number(self) -> None:
