@@ -136,7 +136,7 @@ class TestProblems:
     ) -> None:
         gpu = FakeGpu()
         gpu.free = free
-        with pytest.raises(JobFailed, match=f"need 320 MiB of GPU memory, and 1 MiB are {reason}") as failure:
+        with pytest.raises(JobFailed, match=f"need 320.0 MiB of GPU memory, and 1.0 MiB are {reason}") as failure:
             run(gpu, {"a": kernel()}, arguments=fake_gpu.arguments(1 << 24), memory_limit_bytes=limit)
         assert not failure.value.is_poisoned
         assert gpu.limit_bytes == limit
@@ -279,6 +279,9 @@ class TestTuning:
         noisy = Kernel(Launcher(copying(), Configuration(XBLOCK=8)), Launcher(copying(1.001), Configuration(XBLOCK=16)))
         answer = run(FakeGpu(), {"a": noisy, "b": kernel(copying(1.002))})
         assert [each["agrees"] for each in answer["sub_kernels"]] == [True, True]
+        (note,) = answer["notes"]
+        assert note.startswith("out_ptr0 differs from that of sub-kernel")
+        assert note.endswith("; with other values it did not")
 
     def test_a_configuration_that_cannot_be_launched_is_left_out(self, run: Run) -> None:
         broken = Kernel(Launcher(lambda: None, Configuration(XBLOCK=8)), Launcher(copying(), Configuration(XBLOCK=16)))

@@ -89,6 +89,12 @@ class TestKnown:
         view = view_of(row_with(result, recorded_times=False), BenchState(results={NAME: result}))
         assert ("1 persistent", "", "out of memory") in bars(view)
 
+    def test_of_two_sub_kernels_each_label_stands_in_one_line_beside_the_list(self) -> None:
+        result = bench_result(NORM.id, 33.0, 22.0)
+        lines = body_content(view_of(row_with(result), BenchState(results={NAME: result})), 65).plain.splitlines()
+        labels = {line[:18].rstrip() for line in lines}
+        assert {"bandwidth", "time, hot L2", "registers", "spills", "bytes shared", "computes the same"} <= labels
+
     @pytest.mark.parametrize("width", [30, 50, 80, 200])
     def test_the_numbers_fit(self, width: int) -> None:
         result = bench_result(NORM.id, 33.0, 22.0)

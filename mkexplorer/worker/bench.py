@@ -112,11 +112,7 @@ class Bench:
         self._send({"stage": stage, "sub_kernel": sub_kernel, "done": done, "total": total, "times_us": times_us})
 
     def _load(self, memory_limit_bytes: int | None) -> None:
-        needed, free = buffers.needed_bytes(self._specs), self._gpu.free_bytes()
-        for there_are, limit in (("allowed", memory_limit_bytes), ("free", free)):
-            if limit is not None and needed > limit:
-                message = f"its arguments need {_size(needed)} of GPU memory, and {_size(limit)} are {there_are}"
-                raise JobFailed(message)
+        buffers.check_room(self._specs, "GPU memory", memory_limit_bytes, self._gpu.free_bytes())
         self._loaded = shelf().get(self._requests, self._gpu, self._tell)
         self._problems = [each.problem for each in self._loaded]
         self._notes += [f"sub-kernel {index}: {each.note}" for index, each in enumerate(self._loaded) if each.note]
@@ -181,6 +177,8 @@ class Bench:
         del made
         made = self._buffers(_OTHER_SEED, positive=is_positive)
         again = self._opinions(made, noise)
+        taken_back = [one.problem for one, other in zip(opinions, again) if one.problem and other.agrees]
+        self._notes += [f"{problem}; with other values it did not" for problem in taken_back[:1]]
         return _Checked(made, [one if one.agrees else other for one, other in zip(opinions, again)])
 
     def _outputs(self, made: Buffers, index: int, launcher: Any = None) -> list[tuple[str, Any]]:
@@ -284,7 +282,3 @@ def _source(request: dict[str, Any]) -> KernelSource:
         return read_source(request["text"], request["name"])
     except ValueError:
         return KernelSource((), {}, frozenset(), frozenset(), frozenset(), {}, {})
-
-
-def _size(count: int) -> str:
-    return f"{count / 2**30:.1f} GiB" if count >= 2**30 else f"{count / 2**20:.0f} MiB"
