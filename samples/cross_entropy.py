@@ -37,14 +37,14 @@ def cross_entropy_looped(
     top = tl.max(largest, 0)
     whole = top + tl.log(tl.sum(total * tl.exp(largest - top), 0))
     target = tl.load(targets + row)
-    tl.device_assert((0 <= target) & (target < classes))
+    tl.device_assert((target >= 0) & (target < classes))
     loss = whole - tl.load(logits + begin + target).to(tl.float32)
     before = tl.load(running_in + row)
     tl.store(losses + row, loss)
     tl.store(running_out + row, before + momentum * (loss - before))
 
 
-@triton.autotune([triton.Config({}, num_warps=warps) for warps in (4, 16)], key=[])
+@triton.autotune([triton.Config({}, num_warps=warps) for warps in (8, 16)], key=[])
 @triton.heuristics({"CLASSES": lambda meta: triton.next_power_of_2(meta["classes"])})
 @triton.jit
 def cross_entropy_persistent(
@@ -58,7 +58,7 @@ def cross_entropy_persistent(
     top = tl.max(value, 0)
     whole = top + tl.log(tl.sum(tl.exp(value - top), 0))
     target = tl.load(targets + row)
-    tl.device_assert((0 <= target) & (target < classes))
+    tl.device_assert((target >= 0) & (target < classes))
     loss = whole - tl.load(logits + begin + target).to(tl.float32)
     before = tl.load(running_in + row)
     tl.store(losses + row, loss)
@@ -96,7 +96,7 @@ def cross_entropy_cooperative(
         highest = tl.max(tops, 0)
         whole = highest + tl.log(tl.sum(sums * tl.exp(tops - highest), 0))
         target = tl.load(targets + row)
-        tl.device_assert((0 <= target) & (target < classes))
+        tl.device_assert((target >= 0) & (target < classes))
         loss = whole - tl.load(logits + begin + target).to(tl.float32)
         before = tl.load(running_in + row)
         tl.store(losses + row, loss)

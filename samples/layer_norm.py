@@ -63,7 +63,7 @@ def layer_norm_persistent(x, weight, bias, out, means, deviations, rows, columns
     tl.store(out + row + at, centred * inverse * scale + shift, mask=at < columns)
 
 
-layer_norm_kernel = multi_kernel(layer_norm_looped, layer_norm_persistent, key=["columns"], name="layer_norm")
+layer_norm_kernel = multi_kernel(layer_norm_looped, layer_norm_persistent, key=["rows", "columns"], name="layer_norm")
 
 
 def layer_norm(x, weight, bias):

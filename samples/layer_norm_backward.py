@@ -87,7 +87,7 @@ def layer_norm_backward_persistent(
 layer_norm_backward_kernel = multi_kernel(
     sub_kernel(layer_norm_backward_looped, grid=lambda meta: (triton.cdiv(meta["rows"], meta["ROWS"]),)),
     sub_kernel(layer_norm_backward_persistent, grid=lambda meta: (min(meta["rows"], 256),)),
-    key=["columns"],
+    key=["rows", "columns"],
     name="layer_norm_backward",
 )
 

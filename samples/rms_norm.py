@@ -65,7 +65,7 @@ def rms_norm_persistent(x, weight, out, scales, rows, columns, eps, COLUMNS: tl.
     tl.store(out + row + at, quantised(normal, scale), mask=at < columns)
 
 
-rms_norm_kernel = multi_kernel(rms_norm_looped, rms_norm_persistent, key=["columns"], name="rms_norm")
+rms_norm_kernel = multi_kernel(rms_norm_looped, rms_norm_persistent, key=["rows", "columns"], name="rms_norm")
 
 
 def rms_norm(x, weight):

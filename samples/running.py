@@ -69,7 +69,9 @@ def main(sample: Sample, described: str | None) -> None:
     config.cache_dir = parser.parse_args().cache
     is_interpreted = os.environ.get("TRITON_INTERPRET") == "1"
     if not is_interpreted and not torch.cuda.is_available():
-        raise SystemExit("There is no GPU here: set TRITON_INTERPRET=1 to run this in Triton's interpreter, on the CPU.")
+        raise SystemExit(
+            "There is no GPU here: set TRITON_INTERPRET=1 for Triton's interpreter, which runs on the CPU."
+        )
     sizes = ((sample.small, torch.float32),) if is_interpreted else sample.sizes
     results = [_check(sample, size, dtype, "cpu" if is_interpreted else "cuda") for size, dtype in sizes]
     for bucket, name in sample.multi_kernel.picks.items():

@@ -11,7 +11,7 @@ from mkexplorer.multikernel import multi_kernel, sub_kernel
 
 from .running import Sample, main
 
-WARPS = [triton.Config({}, num_warps=warps) for warps in (4, 16)]
+WARPS = [triton.Config({}, num_warps=warps) for warps in (8, 16)]
 
 
 @triton.autotune(
@@ -71,8 +71,8 @@ def softmax_persistent_rows(x, out, rows, columns, ROWS: tl.constexpr, COLUMNS: 
 softmax_kernel = multi_kernel(
     softmax_looped,
     softmax_persistent,
-    sub_kernel(softmax_persistent_rows, grid=lambda meta: (triton.cdiv(meta["rows"], meta["ROWS"]),)),
-    key=["columns"],
+    sub_kernel(softmax_persistent_rows, grid=lambda meta: (triton.cdiv(meta["rows"], meta["ROWS"]),), num_warps=8),
+    key=["rows", "columns"],
     name="softmax",
 )
 

@@ -1,0 +1,50 @@
+"""What calls cost the host, and torch's own multi-kernel to compare with."""
+
+from __future__ import annotations
+
+import gc
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import torch
+
+BATCHES, CALLS = 120, 1000
+
+
+def torchs_call(kernel: Any, index: int) -> Callable[..., Any]:
+    """Torch's multi-kernel after its choice, leading to the same launcher."""
+    from torch._inductor.codegen.multi_kernel import MultiKernelCall
+
+    call = MultiKernelCall.__new__(MultiKernelCall)
+    call.multi_kernel_name, call.picked_kernel, call._recorded = "multi_kernel_0", index, True
+    call._kernels = [kernel, kernel]
+    call.arg_index = {0: [slice(0, 4)], 1: [slice(0, 1), slice(2, 4)]}
+    run: Callable[..., Any] = call.run
+    return run
+
+
+def host_loop(run: Callable[..., Any], arguments: Sequence[Any], named: Mapping[str, Any]) -> Callable[[], None]:
+    def calls() -> None:
+        for _ in range(CALLS):
+            run(*arguments, **named)
+
+    return calls
+
+
+def host_times(loops: Sequence[Callable[[], None]]) -> list[float]:
+    """Microseconds a call: the least of many batches, in turns; the GPU has nothing left to do when one begins."""
+    least = [float("inf")] * len(loops)
+    gc.collect()
+    gc.disable()
+    try:
+        for _ in range(BATCHES):
+            for index, loop in enumerate(loops):
+                torch.cuda.synchronize()
+                began = time.perf_counter()
+                loop()
+                least[index] = min(least[index], (time.perf_counter() - began) / CALLS * 1e6)
+    finally:
+        gc.enable()
+    torch.cuda.synchronize()
+    return least
