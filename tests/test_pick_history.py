@@ -164,7 +164,10 @@ class TestDamage:
             (change_line(FULL).replace(b'"ratio":1.38', b'"ratio":1' + b"0" * 400), "'ratio' is no number"),
             (change_line(FULL).replace(b'"n":40', b'"n":1' + b"0" * 400), "'n' is too large"),
             (change_line(FULL).replace(b'"best":1', b'"best":2'), "sub-kernels that have no times"),
-            (change_line(FULL).replace(b'"sub_kernels":[{', b'"sub_kernels":[1,{'), "'sub_kernels' is not of type dict"),
+            (
+                change_line(FULL).replace(b'"sub_kernels":[{', b'"sub_kernels":[1,{'),
+                "'sub_kernels' is not of type dict",
+            ),
             (change_line(FULL).replace(b'"stride":[2048,1]', b'"stride":[1]'), "another number of sizes"),
             (change_line(FULL).replace(b'"shape":[4096,', b'"shape":[-4096,'), "'shape' is less than nothing"),
             (change_line(FULL).replace(b'"value":4096', b'"value":"4096"'), "'value' is no number"),
