@@ -112,12 +112,13 @@ class TestGoingOn:
         assert bars(view)[0] == ("0 looped", "31.1 µs", "● picked")
 
     def test_samples_so_far_without_a_verdict(self) -> None:
-        samples = ((31.0, 31.2, 31.1, 31.3, 31.2), ())
+        samples = ((), (22.0, 22.2, 22.1, 22.3, 22.2))
         state = BenchState(running=NAME, total=1, progress={NAME: Progress(Stage.RACING, 5, 48, samples)})
         view = view_of(row_with(), state)
-        assert bars(view) == [("0 looped", "31.2 µs", "n 5"), ("1 persistent", "", "…")]
+        assert bars(view) == [("0 looped", "", "…"), ("1 persistent", "22.2 µs", "n 5")]
         assert [len(each.samples) for each in view.series] == [5]
         assert "faster" not in head(view)
+        assert {each.tone for each in view.bars} | {each.tone for each in view.series} == {"plain", "dim"}
         assert body_content(view, 100).plain == ""
 
     def test_who_waits(self) -> None:

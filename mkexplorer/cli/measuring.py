@@ -113,6 +113,9 @@ class Measuring:
         if self.given.no_store:
             self.why_not_kept[multi_kernel.id] = "--no-store"
             return
+        if sizes_of(self.given.sizes).keys() & symbols_of(multi_kernel):
+            self.why_not_kept[multi_kernel.id] = "--size: the program's own sizes decide its picks"
+            return
         try:
             measurements.store(self.catalog, self.book.of(multi_kernel), result, occasion)
         except MkexplorerError as error:

@@ -11,7 +11,7 @@ from typing import Any, Callable, Sequence
 
 import torch
 
-from .racing import Contestant, Run, Timed
+from .racing import LAUNCHES_OF_A_HOT_RUN, Contestant, Run, Timed
 
 _US = 1e3  # of the milliseconds that torch's events count in, and of the nanoseconds of its profiler
 _MARK_CYCLES = 1
@@ -24,7 +24,7 @@ _LONGEST_BLOCKER_US = 5_000.0
 _PAUSE_US = 60.0
 _FAR_OFF = 4.0
 # After so many launches a cache holds what it will hold after more.
-_WARMING_LAUNCHES = 3
+_WARMING_LAUNCHES = LAUNCHES_OF_A_HOT_RUN - 1
 # GPUs whose last cache is not the one that torch tells the size of.
 _LARGEST_CACHE = 256 << 20
 _COPIED_BYTES = 256 << 20

@@ -9,6 +9,8 @@ from .statistics import Ruling, Summary, fewest_rounds, is_decided, rule, summar
 
 # A sample costs the GPU this beside the kernel itself: clearing its cache, and the gaps between launches.
 _OVERHEAD_US = 40.0
+# Some to warm the cache, and the one that is timed.
+LAUNCHES_OF_A_HOT_RUN = 4
 
 
 @dataclass(frozen=True)
@@ -111,7 +113,7 @@ def race(
     round_us = sum(stopwatch.rough_us(each) + _OVERHEAD_US for each in contestants)
     rounds = _affordable(round_us, settings.gpu_budget_us, fewest_rounds(len(contestants)), settings.first_rounds)
     spare_us = settings.gpu_budget_us - rounds * round_us
-    hot_rounds = _affordable(round_us, spare_us, settings.warm_rounds, settings.hot_rounds)
+    hot_rounds = _affordable(LAUNCHES_OF_A_HOT_RUN * round_us, spare_us, settings.warm_rounds, settings.hot_rounds)
     orders = _orders(len(contestants), settings.warm_rounds + rounds)
     hot_orders = _orders(len(contestants), hot_rounds)
     runs = [Run(contestants[index]) for order in orders for index in order]

@@ -83,7 +83,7 @@ class Bench:
         self._notes: list[str] = []
 
     def run(self, with_stock: bool, memory_limit_bytes: int | None) -> dict[str, Any]:
-        company = self._gpu.monitor.company() if self._gpu.monitor else telemetry.Company()
+        before = self._company()
         self._load(memory_limit_bytes)
         self._gpu.stopwatch()
         copy_gb_per_s = self._gpu.copy_gb_per_s()
@@ -92,7 +92,7 @@ class Bench:
         checked = self._check()
         raced = self._who_races(checked.opinions)
         outcome = self._race(raced, checked.buffers) if raced else None
-        environment = self._environment(company, outcome)
+        environment = self._environment(before, outcome)
         wall_us = (time.perf_counter() - began) * 1e6
         stock_us = self._stock(checked.buffers) if with_stock else {}
         return {
@@ -249,8 +249,13 @@ class Bench:
         self._notes.append(f"{whose}timed with events: {missed}")
         return race(contestants, self._gpu.events(), settings, picked, on_round)
 
-    def _environment(self, company: telemetry.Company, outcome: Outcome | None) -> dict[str, Any]:
+    def _company(self) -> telemetry.Company:
+        return self._gpu.monitor.company() if self._gpu.monitor else telemetry.Company()
+
+    def _environment(self, before: telemetry.Company, outcome: Outcome | None) -> dict[str, Any]:
         monitor = self._gpu.monitor
+        # Who came meanwhile computes now, or has disturbed launches.
+        company = before._replace(busy=max(before.busy, self._company().busy))
         clock = outcome.clock_mhz if outcome else None
         launches = sum(map(len, outcome.cold + outcome.hot)) if outcome else 0
         return {
