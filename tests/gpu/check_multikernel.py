@@ -374,16 +374,15 @@ def check_again(report: Report) -> None:
         if loaded.get(key) != name:
             print(f"      {key}: {name} was chosen, {loaded.get(key)} was loaded")
     counted = report.rows("measured_again")
-    none = bool(counted) and counted[0]["compared"] == 0 and counted[0]["tuned"] == 0
+    none = counted == [{"compared": 0, "tuned": 0}]
     report.check("again: and measures nothing", none, counted)
     listed = subprocess.run(
         [sys.executable, "-m", "mkexplorer", "list", str(report.folder / "cache"), "--json"],
         capture_output=True,
         text=True,
     )
-    counts = json.loads(listed.stdout)["counts"] if listed.returncode == 0 else listed.stderr[-300:]
-    is_listed = listed.returncode == 0 and counts["multi_kernels"] >= len(chosen)
-    report.check("again: mkexplorer lists all of them", is_listed, counts)
+    count = json.loads(listed.stdout)["counts"]["multi_kernels"] if listed.returncode == 0 else 0
+    report.check("again: mkexplorer lists all of them", count >= len(chosen) > 0, f"{count} {listed.stderr[-300:]}")
 
 
 # ------------------------------------------------------------------------------------------------ all of it
