@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -80,9 +81,9 @@ class Choosing:
 
 @dataclass
 class Watch:
-    """``compared`` counts races of sub-kernels, ``tuned`` those of configurations."""
+    """In which ``threads`` sub-kernels raced, and how often configurations were ``tuned``."""
 
-    compared: int = 0
+    threads: list[int] = field(default_factory=list)
     tuned: int = 0
     contestants: Sequence[Contestant] = ()
     choices: list[Choosing] = field(default_factory=list)
@@ -94,7 +95,7 @@ def watched() -> Iterator[Watch]:
     watch = Watch()
 
     def compare(contestants: Sequence[Contestant], old: int | None, device: str) -> Outcome:
-        watch.compared += 1
+        watch.threads.append(threading.get_ident())
         watch.contestants = contestants
         return measure(contestants, old, device)
 
