@@ -5,6 +5,8 @@ Prints a table and ends with 1 if a line of it fails. Everything happens in temp
 
 overhead    what a call costs the host above the bare launcher, beside torch's own multi-kernel
 threads     20 threads call at once, and one measures
+graph       a first call that CUDA records into a graph, and a graph after the choice
+confirm     a size near a known one starts with its choice, which is measured while the GPU rests
 compile     every kernel of the samples into Triton's cache, in processes side by side, so that the rest is quick
 choices     all samples in all sizes: each sub-kernel against float64, the choice against the profiler and torch's rule
 speed       each sample beside PyTorch, torch.compile and its best sub-kernel
@@ -37,12 +39,12 @@ from mkexplorer.multikernel import config, multi_kernel, sub_kernel
 from mkexplorer.race.racing import Contestant, Outcome
 from samples.running import Sample, error, expected, tolerance
 from tests.gpu.first_calls import DEVICE, Choosing, device_times, measured, watched
-from tests.gpu.host_times import host_loop, host_times, torchs_call
+from tests.gpu.host_times import bracket_loop, host_loop, host_times, torchs_call
+from tests.gpu.later_calls import check_confirm, check_graph
 
 ROOT = Path(__file__).resolve().parents[2]
 SAMPLES = ("softmax", "layer_norm", "layer_norm_backward", "rms_norm", "cross_entropy", "matmul")
-BY_SAMPLE = ("compile", "choices", "speed")
-PARTS = ("overhead", "threads", "compile", "choices", "speed", "again")
+PARTS = ("overhead", "threads", "graph", "confirm", "compile", "choices", "speed", "again")
 GAP = 0.03
 # What the profiler's clock counts in; two medians that differ by less than three steps are not told apart.
 UNRESOLVED_US = 3 * 0.032
@@ -296,8 +298,8 @@ def check_overhead(report: Report) -> None:
             "bare": host_loop(kernel.run, own, {"grid": (1,)}),
             "ours": host_loop(entry.call.run, arguments, {"grid": (1,)}),
             "torch": host_loop(torchs_call(kernel, index), arguments, {"grid": (1,)}),
-            "Triton's brackets": host_loop(triton_function[(1,)], own, {"BLOCK": 64, "num_warps": 1}),
-            "our brackets": host_loop(function[(1,)], arguments, {}),
+            "Triton's brackets": bracket_loop(triton_function, own, {"BLOCK": 64, "num_warps": 1}),
+            "our brackets": bracket_loop(function, arguments, {}),
         }
         times = host_times(list(loops.values()))
         bare, ours, torchs, brackets, our_brackets = times
@@ -336,8 +338,8 @@ def check_threads(report: Report) -> None:
             thread.join()
     torch.cuda.synchronize()
     report.check("threads: 20 at once, none fails", not problems, "; ".join(problems)[:300])
-    detail = f"{watch.compared} races of sub-kernels, {watch.tuned} of configurations"
-    report.check("threads: they measure once", watch.compared == 1 and watch.tuned == 2, detail)
+    detail = f"{len(watch.threads)} races of sub-kernels, {watch.tuned} of configurations"
+    report.check("threads: they measure once", len(watch.threads) == 1 and watch.tuned == 2, detail)
     if not problems:
         errors = [
             error(sample, out, expected(sample, arguments)) for out, arguments in zip(outputs, given, strict=True)
@@ -359,7 +361,7 @@ def load_again(report: Report) -> None:
                 report.add_row("again", {"sample": sample.name, "size": told(size, dtype), "picked": picked})
                 del arguments
     torch.cuda.synchronize()
-    report.add_row("measured_again", {"compared": watch.compared, "tuned": watch.tuned})
+    report.add_row("measured_again", {"compared": len(watch.threads), "tuned": watch.tuned})
 
 
 def check_again(report: Report) -> None:
@@ -374,16 +376,15 @@ def check_again(report: Report) -> None:
         if loaded.get(key) != name:
             print(f"      {key}: {name} was chosen, {loaded.get(key)} was loaded")
     counted = report.rows("measured_again")
-    none = bool(counted) and counted[0]["compared"] == 0 and counted[0]["tuned"] == 0
+    none = counted == [{"compared": 0, "tuned": 0}]
     report.check("again: and measures nothing", none, counted)
     listed = subprocess.run(
         [sys.executable, "-m", "mkexplorer", "list", str(report.folder / "cache"), "--json"],
         capture_output=True,
         text=True,
     )
-    counts = json.loads(listed.stdout)["counts"] if listed.returncode == 0 else listed.stderr[-300:]
-    is_listed = listed.returncode == 0 and counts["multi_kernels"] >= len(chosen)
-    report.check("again: mkexplorer lists all of them", is_listed, counts)
+    count = json.loads(listed.stdout)["counts"]["multi_kernels"] if listed.returncode == 0 else 0
+    report.check("again: mkexplorer lists all of them", count >= len(chosen) > 0, f"{count} {listed.stderr[-300:]}")
 
 
 # ------------------------------------------------------------------------------------------------ all of it
@@ -416,9 +417,9 @@ def units_of(wanted: Sequence[str]) -> list[str]:
     """Parts as the units that fail alone: what goes by sample, sample by sample."""
     units = []
     for part in wanted:
-        split = part in BY_SAMPLE and part != "compile"
+        split = part in ("choices", "speed")
         units += [f"{part}:{name}" for name in SAMPLES] if split else [part]
-        if part == "choices":
+        if part.startswith("choices"):
             units.append("judge")
     return units
 
@@ -434,6 +435,10 @@ def run_unit(report: Report, unit: str) -> None:
             check_overhead(report)
         case "threads":
             check_threads(report)
+        case "graph":
+            check_graph(report.check, report.folder / "graph")
+        case "confirm":
+            check_confirm(report.check, report.folder / "confirm")
         case "compile":
             check_compile(report, [name] if name else SAMPLES)
         case "compile_sample":

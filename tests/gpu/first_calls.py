@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from statistics import median
 from typing import Any
+from unittest.mock import patch
 
 import torch
 from torch.profiler import ProfilerActivity, profile
 
 from mkexplorer.multikernel import call as call_module
 from mkexplorer.multikernel import trial, tuning
+from mkexplorer.multikernel.measuring import measure
+from mkexplorer.multikernel.trial import find_fastest
 from mkexplorer.race.racing import Contestant, Outcome
 from samples.running import Sample, error, expected
 
@@ -77,9 +81,9 @@ class Choosing:
 
 @dataclass
 class Watch:
-    """``compared`` counts races of sub-kernels, ``tuned`` those of configurations."""
+    """In which ``threads`` sub-kernels raced, and how often configurations were ``tuned``."""
 
-    compared: int = 0
+    threads: list[int] = field(default_factory=list)
     tuned: int = 0
     contestants: Sequence[Contestant] = ()
     choices: list[Choosing] = field(default_factory=list)
@@ -88,31 +92,27 @@ class Watch:
 @contextmanager
 def watched() -> Iterator[Watch]:
     """Counts measurements."""
-    watch, measure, measure_configs = Watch(), trial.measure, tuning.measure
+    watch = Watch()
 
     def compare(contestants: Sequence[Contestant], old: int | None, device: str) -> Outcome:
-        watch.compared += 1
+        watch.threads.append(threading.get_ident())
         watch.contestants = contestants
         return measure(contestants, old, device)
 
     def tune(contestants: Sequence[Contestant], old: int | None, device: str) -> Outcome:
         watch.tuned += 1
-        return measure_configs(contestants, old, device)
+        return measure(contestants, old, device)
 
-    trial.measure, tuning.measure = compare, tune
-    try:
+    with patch.object(trial, "measure", compare), patch.object(tuning, "measure", tune):
         yield watch
-    finally:
-        trial.measure, tuning.measure = measure, measure_configs
 
 
 @contextmanager
 def watched_choices() -> Iterator[Watch]:
     """Runs each sub-kernel on copies of all arguments before the choice, so that all is compiled and tuned then."""
-    find_fastest = call_module.find_fastest
 
     def find(label: str, kernels: Sequence[Any], module: Any, call: Any, old: int | None) -> Any:
-        computed = []
+        computed: list[Sequence[Any]] = []
         for index, kernel in enumerate(kernels):
             copies = copied(call.arguments)
             own, grid = trial.parts_of(module, len(kernels), trial.Call(copies, call.grid, call.stream))[index]
@@ -124,7 +124,7 @@ def watched_choices() -> Iterator[Watch]:
         choice = find_fastest(label, kernels, module, call, old)
         torch.cuda.synchronize()
         taken_ms = (time.perf_counter() - began) * 1e3
-        raced_us = [timing and timing.median_us for timing in choice.times]
+        raced_us = [timing.median_us if timing else None for timing in choice.times]
         parts = trial.parts_of(module, len(kernels), call)
         watch.choices.append(
             Choosing(
@@ -133,12 +133,8 @@ def watched_choices() -> Iterator[Watch]:
         )
         return choice
 
-    with watched() as watch:
-        call_module.find_fastest = find
-        try:
-            yield watch
-        finally:
-            call_module.find_fastest = find_fastest
+    with watched() as watch, patch.object(call_module, "find_fastest", find):
+        yield watch
 
 
 def copied(arguments: Sequence[Any]) -> list[Any]:

@@ -32,6 +32,16 @@ def host_loop(run: Callable[..., Any], arguments: Sequence[Any], named: Mapping[
     return calls
 
 
+def bracket_loop(function: Any, arguments: Sequence[Any], named: Mapping[str, Any]) -> Callable[[], None]:
+    """As a kernel of Triton is launched."""
+
+    def calls() -> None:
+        for _ in range(CALLS):
+            function[(1,)](*arguments, **named)
+
+    return calls
+
+
 def host_times(loops: Sequence[Callable[[], None]]) -> list[float]:
     """Microseconds a call: the least of many batches, in turns; the GPU has nothing left to do when one begins."""
     least = [float("inf")] * len(loops)
