@@ -159,7 +159,10 @@ class TestDamage:
             (change_line(FULL).replace(b'"ratio":1.38', b'"ratio":1' + b"0" * 400), "'ratio' is no number"),
             (change_line(FULL).replace(b'"n":40', b'"n":1' + b"0" * 400), "'n' is too large"),
             (change_line(FULL).replace(b'"best":1', b'"best":2'), "sub-kernels that have no times"),
-            (change_line(FULL).replace(b'"sub_kernels":[{', b'"sub_kernels":[1,{'), "'sub_kernels' is not of type dict"),
+            (
+                change_line(FULL).replace(b'"sub_kernels":[{', b'"sub_kernels":[1,{'),
+                "'sub_kernels' is not of type dict",
+            ),
             (b"[" * 100_000 + b"\n", "recursion"),
             (b'{"a": "' + b"x" * (1 << 20) + b'"}\n', "longer than 1 MiB"),
             (change_line(ENTRY)[:-40], "breaks off"),
