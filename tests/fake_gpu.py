@@ -107,9 +107,11 @@ class Stopwatch:
 class FakeGpu:
     device = "cpu"
     monitor = None
+    uses_profiler = True
 
     def __init__(self, **times_us: float) -> None:
         self.watch = Stopwatch(times_us)
+        self.event_watch = Stopwatch(times_us)
         self.free = 1 << 30
         self.is_poisoned = False
         self.limit_bytes: int | None = None
@@ -128,8 +130,8 @@ class FakeGpu:
     def stopwatch(self) -> Stopwatch:
         return self.watch
 
-    def use_events(self) -> bool:
-        return self.watch.fails == 0
+    def events(self) -> Stopwatch:
+        return self.event_watch
 
     def copy_gb_per_s(self) -> float:
         return 3000.0

@@ -9,7 +9,7 @@ import pytest
 from mkexplorer.catalog.errors import MkexplorerError
 from mkexplorer.measure.model import BenchResult
 from mkexplorer.report.audit import Audit, audit, counts_text, limit_of, percent_text, winners
-from mkexplorer.report.rows import GraphRow
+from mkexplorer.report.rows import GraphRow, MultiKernelRow
 from tests.builders import multi_kernel
 from tests.fake_bencher import H100, bench_result, sub_result
 from tests.test_measured import row
@@ -24,11 +24,17 @@ CONTENDED = replace(SLOW, environment=replace(H100, contended="a process uses 80
 
 
 def judged(*results: BenchResult | None, picked: int | None = 0, limit: float = 0.05) -> Audit:
+    """Each multi-kernel has a pick file of its own."""
     rows = (
-        row(picked, result, of=multi_kernel("aten.sum", name=f"multi_kernel_{number}"))
+        in_file(f"{number}/x.picked_kernel", row(picked, result, of=multi_kernel("aten.sum", name=name)))
         for number, result in enumerate(results)
+        for name in [f"multi_kernel_{number}"]
     )
     return audit((GraphRow("k", "graph 0", tuple(rows)),), limit)
+
+
+def in_file(path: str, row: MultiKernelRow) -> MultiKernelRow:
+    return replace(row, record=replace(row.record, file=replace(row.record.file, path=path)))
 
 
 def names(found: Audit) -> list[str]:
@@ -88,6 +94,17 @@ class TestWinners:
     @pytest.mark.parametrize("result", [CONTENDED, WRONG_PICK, WRONG_OTHER, None])
     def test_nothing_in_doubt_is_pinned(self, result: BenchResult | None) -> None:
         assert winners(judged(result)) == ()
+
+    def test_what_shares_a_pick_file_is_pinned_where_all_want_the_same(self) -> None:
+        assert [winner.index for winner in winners(sharing_a_file(SLOW, UNSURE, A_LITTLE))] == [1, 1]
+
+    def test_what_shares_a_pick_file_and_wants_different_ones_is_left(self) -> None:
+        assert winners(sharing_a_file(SLOW, FAST)) == ()
+
+
+def sharing_a_file(*results: BenchResult) -> Audit:
+    rows = (in_file("ab/x.picked_kernel", each.row) for each in judged(*results).rows)
+    return audit((GraphRow("k", "graph 0", tuple(rows)),))
 
 
 class TestShares:

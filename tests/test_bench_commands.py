@@ -19,6 +19,7 @@ from mkexplorer.measure.errors import BenchError, BenchUnusable
 from mkexplorer.measure.model import BenchRequest, BenchResult, Device
 from mkexplorer.measure.resources import ResourceReport
 from tests.command_line import Run, runner, runner_at_terminal
+from tests.conftest import DATA
 from tests.fake_bencher import H100, FakeBencher, bench_result, sub_result
 from tests.pick_places import PlayedCache
 
@@ -174,6 +175,19 @@ class TestBench:
         assert done.code == 2
         assert "Write it like --size s0=4096." in done.err
 
+    def test_a_size_of_another_name_is_told(
+        self, run: Run, bencher: FakeBencher, ids: list[str], tmp_path: Path
+    ) -> None:
+        dynamic = tmp_path / "dynamic.py"
+        text = (DATA / "wrappers" / "torch-2.13.0" / "softmax.py").read_text()
+        dynamic.write_text(text.replace("multi_kernel_0.run(x_1, buf2, 4096,", "multi_kernel_0.run(x_1, buf2, s0,"))
+        done = run("bench", ids[0], "--size", "s0=4096")
+        assert done.code == 2
+        assert done.err == "mkexplorer: nothing here has a size s0\nAll sizes are fixed.\n"
+        done = run("bench", "--all", "--place", str(dynamic), "--size", "s9=4", "--size", "s0=5")
+        assert done.err == "mkexplorer: nothing here has a size s9\nThe sizes that can be given are s0.\n"
+        assert not bencher.requests
+
 
 class TestFaults:
     def test_one_that_fails_stops_no_other(self, run: Run, bencher: FakeBencher, ids: list[str]) -> None:
@@ -199,6 +213,10 @@ class TestFaults:
         done = run("bench", ids[0])
         assert done.code == 1
         assert fault.problem in done.out
+
+    def test_what_has_no_times_was_not_measured(self, run: Run, bencher: FakeBencher, ids: list[str]) -> None:
+        bencher.script[ids[0]] = bench_result(ids[0], subs=[sub_result(None, problem="too large")] * 2)
+        assert run("bench", ids[0]).lines[-1].startswith("0 of 1 measured")
 
     def test_without_a_gpu_times_are_none(self, run: Run, bencher: FakeBencher, ids: list[str]) -> None:
         """Not even those that were measured before."""

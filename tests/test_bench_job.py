@@ -8,6 +8,9 @@ from typing import Any
 
 import pytest
 
+from mkexplorer.race import racing
+from mkexplorer.race.racing import Settings
+
 torch = pytest.importorskip("torch")
 from mkexplorer.worker import bench, loaded, loading  # noqa: E402  torch may be missing
 from mkexplorer.worker.failures import JobFailed  # noqa: E402
@@ -69,6 +72,12 @@ class TestRuling:
         wrong = answer["sub_kernels"][1]
         assert (wrong["agrees"], wrong["cold"], wrong["samples_us"]) == (False, None, [])
 
+    def test_an_interval_without_an_end_is_told_as_json_can(self, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(bench, "_SETTINGS", Settings(first_rounds=8, gpu_budget_us=0.0))
+        monkeypatch.setattr(racing, "fewest_rounds", lambda kernels: 3)
+        ruling = run(FakeGpu(slow=20.0, fast=10.0), {"slow": kernel(), "fast": kernel()})["ruling"]
+        assert (ruling["verdict"], ruling["low"], ruling["high"]) == ("UNSURE", 0.0, None)
+
     def test_an_output_that_is_not_written_is_seen(self, run: Run) -> None:
         def half(source: Any, target: Any, count: int) -> None:
             target[: count // 2].copy_(source[: count // 2])
@@ -127,7 +136,7 @@ class TestProblems:
     ) -> None:
         gpu = FakeGpu()
         gpu.free = free
-        with pytest.raises(JobFailed, match=f"need 320 MiB of GPU memory, and 1 MiB are {reason}") as failure:
+        with pytest.raises(JobFailed, match=f"need 320.0 MiB of GPU memory, and 1.0 MiB are {reason}") as failure:
             run(gpu, {"a": kernel()}, arguments=fake_gpu.arguments(1 << 24), memory_limit_bytes=limit)
         assert not failure.value.is_poisoned
         assert gpu.limit_bytes == limit
@@ -140,12 +149,26 @@ class TestProblems:
         answer = run(FakeGpu(), {"a": kernel(greedy), "b": kernel()})
         assert answer["sub_kernels"][0]["problem"] == "MemoryError: CUDA out of memory. Tried to allocate 20.00 GiB."
 
-    def test_events_stand_in_for_a_profiler_that_sees_nothing(self, run: Run) -> None:
+    def test_a_profiler_that_misses_something_is_tried_again(self, run: Run) -> None:
         gpu = FakeGpu(a=20.0, b=10.0)
         gpu.watch.fails = 1
         answer = run(gpu, {"a": kernel(), "b": kernel()})
         assert answer["ruling"]["best"] == 1
+        assert answer["notes"] == []
+
+    def test_events_stand_in_for_it_in_the_one_race_that_it_does_not_see(self, run: Run) -> None:
+        gpu = FakeGpu(a=20.0, b=10.0)
+        gpu.watch.fails = 2
+        answer = run(gpu, {"a": kernel(), "b": kernel()})
+        assert answer["ruling"]["best"] == 1
         assert answer["notes"] == ["timed with events: RuntimeError: the profiler saw 3 of 8 marks"]
+        assert run(gpu, {"a": kernel(), "b": kernel()})["notes"] == []
+
+    def test_without_a_profiler_there_is_nothing_to_try_again(self, run: Run) -> None:
+        gpu = FakeGpu()
+        gpu.uses_profiler, gpu.watch.fails = False, 1
+        with pytest.raises(JobFailed, match="3 of 8 marks"):
+            run(gpu, {"a": kernel(), "b": kernel()})
 
 
 class TestArguments:
@@ -236,6 +259,12 @@ class TestTuning:
         answer = run(FakeGpu(**{"8": 20.0, "16": 10.0}), {"a": self.two(), "b": kernel()})
         assert answer["sub_kernels"][0]["configuration"]["XBLOCK"] == 16
 
+    def test_whose_times_are_by_events_is_told(self, run: Run) -> None:
+        gpu = FakeGpu()
+        gpu.watch.fails = 2
+        notes = run(gpu, {"a": self.two(), "b": kernel()})["notes"]
+        assert [note.partition(":")[0] for note in notes] == ["configurations of sub-kernel 0 timed with events"]
+
     def test_a_recorded_one_is_not_tuned_again(self, run: Run) -> None:
         sub_kernels = fake_gpu.request("a")
         sub_kernels[0]["configuration"] = {"XBLOCK": 8, "num_warps": 4, "num_stages": 1}
@@ -250,6 +279,9 @@ class TestTuning:
         noisy = Kernel(Launcher(copying(), Configuration(XBLOCK=8)), Launcher(copying(1.001), Configuration(XBLOCK=16)))
         answer = run(FakeGpu(), {"a": noisy, "b": kernel(copying(1.002))})
         assert [each["agrees"] for each in answer["sub_kernels"]] == [True, True]
+        (note,) = answer["notes"]
+        assert note.startswith("out_ptr0 differs from that of sub-kernel")
+        assert note.endswith("; with other values it did not")
 
     def test_a_configuration_that_cannot_be_launched_is_left_out(self, run: Run) -> None:
         broken = Kernel(Launcher(lambda: None, Configuration(XBLOCK=8)), Launcher(copying(), Configuration(XBLOCK=16)))

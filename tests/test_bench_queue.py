@@ -136,6 +136,17 @@ class TestOrder:
         witness.wait_for(Idle)
         assert (queue.running, queue.waiting) == (None, ())
 
+    def test_what_is_preferred_comes_before_all_that_wait(
+        self, queue: BenchQueue, slow: Slow, witness: Witness
+    ) -> None:
+        submit(queue, "a", "b", "c", "d")
+        witness.wait_for(Progressed)
+        queue.prefer(["d", "a", "c", "unknown"])
+        assert queue.waiting == ("d", "c", "b")
+        slow.go.set()
+        witness.wait_for(Idle)
+        assert slow.asked == ["a", "d", "c", "b"]
+
     def test_the_same_again_is_asked_once_while_it_is_under_way(
         self, queue: BenchQueue, slow: Slow, witness: Witness
     ) -> None:

@@ -7,7 +7,7 @@ from functools import reduce
 from mkexplorer.measure.errors import BenchError
 from mkexplorer.measure.model import Progress, Stage
 from mkexplorer.measure.queue import BenchEvent, Cancelled, Failed, Finished, Idle, Progressed, Queued, Started
-from mkexplorer.tui.bench_state import BenchState, after, asked, shown
+from mkexplorer.tui.bench_state import BenchState, after, asked, preferred, shown
 from tests.fake_bencher import bench_result
 
 RESULT = bench_result("a", 31.1, 22.6)
@@ -65,9 +65,12 @@ def test_counting_begins_anew_once_nothing_was_left_to_do() -> None:
 
 def test_what_is_under_way_counts_with_what_is_asked_for_meanwhile() -> None:
     state = asked(then(asked(BenchState(), ["a"]), Started("a")), ["b"])
-    assert (state.total, state.is_asked_for("a"), state.is_asked_for("b"), state.is_asked_for("c")) == (
-        2, True, True, False,
-    )  # fmt: skip
+    assert (state.total, state.running, state.waiting) == (2, "a", ("b",))
+
+
+def test_what_is_preferred_comes_first_if_it_waits() -> None:
+    state = preferred(then(asked(BenchState(), ["a", "b", "c", "d"]), Started("a")), ["d", "a", "c", "x"])
+    assert (state.total, state.running, state.waiting) == (4, "a", ("d", "c", "b"))
 
 
 def test_a_later_result_that_is_kept_takes_back_why_one_was_not() -> None:

@@ -77,7 +77,8 @@ class TestTheVerdict:
     def test_what_disagrees_comes_first(self) -> None:
         wrong = bench_result("", subs=[sub_result(31.1), sub_result(22.6, agrees=False)])
         assert said(wrong) == (
-            "persistent computes something else than it should; no verdict: fewer than two sub-kernels agree and have a time"
+            "persistent computes something else than it should; "
+            "no verdict: fewer than two sub-kernels agree and have a time"
         )
 
     def test_sub_kernels_of_the_same_kind_have_their_number(self) -> None:
@@ -144,8 +145,9 @@ class TestWhatItRestsOn:
         assert (verdict["measured"], verdict["note"]) == ("2026-01-31 12:00 UTC", "s0 = 4096")
         looped = {entry.label: entry.value for entry in found[1].entries}
         assert looped["time, cold L2"] == "31.1 µs [31.08, 31.12] n=24"
-        assert looped["bandwidth, cold L2"] == "2158 GB/s, 77% of copy"
+        assert looped["bandwidth"] == "2158 GB/s, 77% of copy"
         assert looped["computes the same"] == "yes"
+        assert [looped[label] for label in ("registers", "spills", "bytes shared")] == ["32", "0", "1024"]
 
     def test_what_is_not_kept_says_why(self) -> None:
         found = sections(NORM, measured(bench_result("", 3e6, 4e6, device=Device.INTERPRETER)))

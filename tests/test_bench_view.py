@@ -89,6 +89,12 @@ class TestKnown:
         view = view_of(row_with(result, recorded_times=False), BenchState(results={NAME: result}))
         assert ("1 persistent", "", "out of memory") in bars(view)
 
+    def test_of_two_sub_kernels_each_label_stands_in_one_line_beside_the_list(self) -> None:
+        result = bench_result(NORM.id, 33.0, 22.0)
+        lines = body_content(view_of(row_with(result), BenchState(results={NAME: result})), 65).plain.splitlines()
+        labels = {line[:18].rstrip() for line in lines}
+        assert {"bandwidth", "time, hot L2", "registers", "spills", "bytes shared", "computes the same"} <= labels
+
     @pytest.mark.parametrize("width", [30, 50, 80, 200])
     def test_the_numbers_fit(self, width: int) -> None:
         result = bench_result(NORM.id, 33.0, 22.0)
@@ -106,12 +112,13 @@ class TestGoingOn:
         assert bars(view)[0] == ("0 looped", "31.1 µs", "● picked")
 
     def test_samples_so_far_without_a_verdict(self) -> None:
-        samples = ((31.0, 31.2, 31.1, 31.3, 31.2), ())
+        samples = ((), (22.0, 22.2, 22.1, 22.3, 22.2))
         state = BenchState(running=NAME, total=1, progress={NAME: Progress(Stage.RACING, 5, 48, samples)})
         view = view_of(row_with(), state)
-        assert bars(view) == [("0 looped", "31.2 µs", "n 5"), ("1 persistent", "", "…")]
+        assert bars(view) == [("0 looped", "", "…"), ("1 persistent", "22.2 µs", "n 5")]
         assert [len(each.samples) for each in view.series] == [5]
         assert "faster" not in head(view)
+        assert {each.tone for each in view.bars} | {each.tone for each in view.series} == {"plain", "dim"}
         assert body_content(view, 100).plain == ""
 
     def test_who_waits(self) -> None:

@@ -189,11 +189,23 @@ class TestFaults:
             "request['id'] = 99; " + GOOD,
             "answer(result=[])",
             "answer(error='text')",
+            "answer(error='text', result={})",
+            "answer(progress=5, result={})",
             "print('[' * 100_000)",
             "print(chr(0) * 1000 + '\\ud800'.encode('utf-8', 'replace').decode())",
             f"{RACING}\ntime.sleep(1000)",
         ],
-        ids=["hang", "wrong id", "result of no kind", "error of no kind", "deep garbage", "binary", "hang in a race"],
+        ids=[
+            "hang",
+            "wrong id",
+            "result of no kind",
+            "error of no kind",
+            "two kinds",
+            "two others",
+            "deep garbage",
+            "binary",
+            "hang in a race",
+        ],
     )
     def test_that_never_end_are_ended(self, make: Make, fault: str) -> None:
         bencher = make(fault, then=GOOD, timeout_s=0.3)

@@ -40,7 +40,7 @@ def test_the_sections_of_the_sample(sample: Catalog) -> None:
     assert found(sections, "state") == ["picked 0"]
     assert found(sections, "regret") == ["38.0%"]
     assert found(sections, "time, cold L2") == ["31.1 µs [31.01, 31.33] n=40", "22.6 µs [22.46, 22.78] n=40"]
-    assert found(sections, "torch's own reading") == ["45.9 µs", "49.9 µs"]
+    assert found(sections, "torch's reading") == ["45.9 µs", "49.9 µs"]
     assert found(sections, "in_ptr0 = arg0_1") == ["bf16 4096×4096, stride 4096, 1"]
     assert "XBLOCK 1, R0_BLOCK 2048, 16 warps, 1 stage, 192 B shared" in found(sections, "configuration (won)")
 

@@ -7,15 +7,19 @@ import time
 from pathlib import Path
 
 import pytest
+from textual.widgets._toast import Toast
 
 from mkexplorer.catalog import Catalog
 from mkexplorer.measure.errors import BenchError, BenchUnusable
 from mkexplorer.measure.model import BenchRequest, BenchResult, Device, Environment
 from mkexplorer.picks.model import Action
+from mkexplorer.tui.bench_line import BenchLine
 from mkexplorer.tui.commands import verbs
+from mkexplorer.tui.explorer_app import ExplorerApp
 from mkexplorer.tui.pick_dialogs import ConfirmDialog, PinDialog
-from mkexplorer.tui.pythons import Pythons
-from tests.bench_pilot import bench_session, is_over, row_of, state_of
+from mkexplorer.tui.pythons import NoPython, Pythons
+from mkexplorer.tui.state import UiState
+from tests.bench_pilot import ScriptedPythons, bench_session, is_over, row_of, state_of
 from tests.explorer_pilot import NARROW, WIDE, Session, explore
 from tests.fake_bencher import FakeBencher, bench_result, sub_result
 from tests.fake_catalog import two_graphs
@@ -69,7 +73,7 @@ class TestOne:
                 "31.1 µs [31.08, 31.12] n=24",
                 "2158 GB/s, 77% of copy",
                 "time, hot L2",
-                "32 registers, 0 spills, 1024 bytes shared",
+                "registers             32",
                 "the call in the wrapper",
                 "NVIDIA H100 80GB HBM3, driver 580.65",
                 "1980 MHz",
@@ -163,6 +167,59 @@ class TestLive:
             await session.press("end")
             await session.shows("… waiting; 3 come first")
             gate.set()
+
+    async def test_what_b_asks_for_comes_next(self, cache: PlayedCache) -> None:
+        gate = threading.Event()
+        bencher = measured(cache.catalog, 3.0, 2.0)
+        bencher._gate = gate
+        first, second, third, last = (each.id for each in cache.catalog.multi_kernels)
+        async with bench_session(cache.catalog, bencher) as session:
+            await session.press("B")
+            await session.shows("measuring 1/4")
+            await session.press("end")
+            await session.shows("… waiting; 3 come first")
+            await session.press("b")
+            await session.shows("… waiting; 1 comes first")
+            gate.set()
+            await is_over(session)
+            assert [request.multi_kernel_id for request in bencher.requests] == [first, last, second, third]
+
+    async def test_no_message_hides_how_far_it_is(self, cache: PlayedCache) -> None:
+        pythons = ScriptedPythons(NoPython(), lambda: FakeBencher({}, gate=threading.Event()))
+        app = ExplorerApp(lambda: cache.catalog, "PLACE", UiState(tab="source", follow=False), pythons=pythons)
+        async with app.run_test(size=WIDE, notifications=True) as pilot:
+            session = Session(app, pilot)
+            await session.shows("wrapper")
+            await session.press("b", "b")
+            await session.shows("It is being measured already.")
+            await session.shows("esc stops")
+            toast, line = session.explorer.query_one(Toast), session.explorer.query_one(BenchLine)
+            assert toast.region.bottom <= line.region.y
+
+    async def test_who_looks_at_another_one_meanwhile_is_told_what_came_of_it(self, cache: PlayedCache) -> None:
+        gate = threading.Event()
+        bencher = measured(cache.catalog, 3.0, 2.0)
+        bencher._gate = gate
+        async with bench_session(cache.catalog, bencher) as session:
+            await session.press("b")
+            await session.shows("measuring")
+            await session.press("end")
+            await session.shows("– not measured yet")
+            gate.set()
+            await session.until(lambda: "persistent is 1.50× faster than looped" in said(session))
+
+    async def test_what_goes_wrong_while_looking_ahead_is_told_and_measuring_goes_on(
+        self, cache: PlayedCache, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def fail(*_: object) -> tuple[str, ...]:
+            raise ZeroDivisionError("division by zero")
+
+        monkeypatch.setattr("mkexplorer.tui.bench.outlook", fail)
+        async with bench_session(cache.catalog, measured(cache.catalog, 3.0, 2.0)) as session:
+            await session.until(lambda: "ZeroDivisionError" in said(session))
+            await session.press("down", "b")
+            await is_over(session)
+            await session.shows("persistent is 1.50× faster")
 
 
 class TestAll:
@@ -367,6 +424,16 @@ class TestConsent:
             await session.press("down", "down", "b")
             await session.until(lambda: len(bencher.requests) == 2)
             await is_over(session)
+
+    async def test_a_key_pressed_twice_asks_once(self, sample: Catalog) -> None:
+        async with bench_session(sample, measured(sample, 3.0, 2.0)) as session:
+            session.app.simulate_key("b")
+            session.app.simulate_key("b")
+            await session.until(lambda: isinstance(session.app.screen, ConfirmDialog))
+            await session.press("n")
+            await session.until(lambda: session.app.screen is session.explorer)
+            await session.pilot.pause()
+            assert session.app.screen is session.explorer
 
     async def test_a_cache_of_ones_own_runs_unasked(self, cache: PlayedCache) -> None:
         async with bench_session(cache.catalog, measured(cache.catalog, 3.0, 2.0)) as session:

@@ -30,6 +30,13 @@ def test_what_is_lost_goes_after_the_machine() -> None:
     assert header_content(facts, 50).plain == "mkexplorer   /home/me   3 multi-kernels"
 
 
+def test_what_is_lost_stands_longer_than_the_beginning_of_the_place() -> None:
+    facts = HeaderFacts("/home/me/a/long/way/to/torchinductor_me", "3 multi-kernels", loss="loses 42.1 µs per run")
+    assert header_content(facts, 80).plain == (
+        "mkexplorer   …/way/to/torchinductor_me   3 multi-kernels · loses 42.1 µs per run"
+    )
+
+
 @pytest.mark.parametrize("width", range(45, 121))
 def test_it_fits(width: int) -> None:
     assert cell_len(header_content(FACTS, width).plain) <= width

@@ -96,7 +96,7 @@ class TestTimes:
 def test_arguments_that_need_too_much_memory_are_refused(sample: Catalog) -> None:
     with (
         Bencher(device=Device.INTERPRETER, memory_limit_bytes=2**20) as bencher,
-        pytest.raises(BenchError, match=r"\d+ MiB of memory, and 1 MiB are allowed"),
+        pytest.raises(BenchError, match=r"[\d.]+ MiB of memory, and 1\.0 MiB are allowed"),
     ):
         bencher.bench(request_of(sample, SOFTMAX))
 

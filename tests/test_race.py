@@ -80,11 +80,12 @@ def test_a_close_race_ends_with_its_most_rounds() -> None:
     assert outcome.rounds == Settings().most_rounds
 
 
-def test_slow_kernels_run_no_more_often_than_an_interval_needs() -> None:
+@pytest.mark.parametrize(("number", "rounds"), [(2, 8), (3, 9), (4, 10)])
+def test_slow_kernels_run_no_more_often_than_an_interval_needs(number: int, rounds: int) -> None:
     slow_us = 50_000.0
-    stopwatch = ScriptedStopwatch([slow_us], [2 * slow_us], gpu_us_per_run=slow_us)
-    outcome = race(contestants(2), stopwatch)
-    assert outcome.rounds == Settings().fewest_rounds
+    stopwatch = ScriptedStopwatch(*([slow_us * factor] for factor in range(1, number + 1)), gpu_us_per_run=slow_us)
+    outcome = race(contestants(number), stopwatch)
+    assert outcome.rounds == rounds
     assert outcome.ruling is not None
     assert outcome.ruling.verdict == "FASTER"
 

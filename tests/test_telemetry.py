@@ -137,6 +137,9 @@ class TestCompany:
     def test_one_that_computes_is_there_even_if_processes_are_not_told(self) -> None:
         assert gpu(Library((), {4001: 40, 4002: 50})).company() == Company(1, 1, 0)
 
+    def test_who_has_ended_computes_no_more(self) -> None:
+        assert gpu(Library((OURS,), {OURS: 40, 7: 50})).company() == Company(0, 0, 0)
+
     def test_how_busy_it_was_counts_only_if_we_did_nothing(self) -> None:
         found = gpu(Library(percent=80))
         assert found.company().percent == 80

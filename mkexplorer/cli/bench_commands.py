@@ -63,7 +63,7 @@ def _summary(done: Sequence[Benched], wanted: int) -> Iterable[str]:
     yield from dict.fromkeys(map(bench_as_text.machine, found))
     slower = sum(each.row.judgement is not None and each.row.judgement.pick_is_slower for each in done)
     parts = (
-        f"{len(done)} of {wanted} measured",
+        f"{sum(any(sub.cold for sub in each.result.sub_kernels) for each in done)} of {wanted} measured",
         f"{slower} slower than {'it' if slower == 1 else 'they'} could be" if slower else "",
         rows.loss_text(sum(each.row.loss_us for each in done)),
     )

@@ -18,6 +18,7 @@ from mkexplorer.measure.consent import consent_needed
 from mkexplorer.measure.errors import BenchCancelled, BenchError
 from mkexplorer.measure.model import BenchResult, Device, Progress
 from mkexplorer.measure.requests import bench_request
+from mkexplorer.measure.sizes import symbols_of
 from mkexplorer.picks import measurements
 from mkexplorer.picks.book import PickBook
 from mkexplorer.picks.model import Who
@@ -65,6 +66,7 @@ class Measuring:
         Raises `MkexplorerError` for what keeps all of them from being measured.
         """
         sizes = sizes_of(self.given.sizes)
+        _check_names(sizes, wanted)
         check_consent(self.given, self.catalog)
         occasion = Occasion(Who.PERSON)
         show = _Showing(len(wanted), self.reports and not self.given.quiet and not is_shown(), self.given.quiet)
@@ -105,6 +107,9 @@ class Measuring:
         if self.given.no_store:
             self.why_not_kept[multi_kernel.id] = "--no-store"
             return
+        if sizes_of(self.given.sizes).keys() & symbols_of(multi_kernel):
+            self.why_not_kept[multi_kernel.id] = "--size: the program's own sizes decide its picks"
+            return
         try:
             measurements.store(self.catalog, self.book.of(multi_kernel), result, occasion)
         except MkexplorerError as error:
@@ -128,6 +133,16 @@ def sizes_of(texts: Sequence[str]) -> dict[str, int]:
             raise MkexplorerError(f"{text!r} gives no size its value", "Write it like --size s0=4096.")
         found[match[1]] = int(match[2])
     return found
+
+
+def _check_names(sizes: Mapping[str, int], wanted: Sequence[MultiKernel]) -> None:
+    """Raises `MkexplorerError` for a size that none of them has: it would be measured at others than was meant."""
+    if not sizes:
+        return
+    known = sorted(set().union(*map(symbols_of, wanted)))
+    if unknown := sorted(sizes.keys() - set(known)):
+        advice = f"The sizes that can be given are {', '.join(known)}." if known else "All sizes are fixed."
+        raise MkexplorerError(f"nothing here has a size {', '.join(unknown)}", advice)
 
 
 class _Showing:

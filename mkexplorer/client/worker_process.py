@@ -267,5 +267,7 @@ def _answer(line: bytes) -> dict[str, Any] | None:
         return None
     if not isinstance(answer, dict) or type(answer.get("id")) is not int:
         return None
-    is_error = isinstance(answer.get("error"), dict) and isinstance(answer["error"].get("message"), str)
-    return answer if is_error or any(isinstance(answer.get(kind), dict) for kind in ("result", "progress")) else None
+    told = [answer[kind] for kind in ("error", "result", "progress") if kind in answer]
+    if len(told) != 1 or not isinstance(told[0], dict):
+        return None
+    return answer if "error" not in answer or isinstance(told[0].get("message"), str) else None

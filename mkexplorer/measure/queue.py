@@ -1,10 +1,9 @@
-"""Measurements in the order in which they were asked for, one at a time, in a thread of their own."""
+"""Measurements one at a time, in a thread of their own: in the order in which they were asked for, or preferred."""
 
 from __future__ import annotations
 
 import threading
-from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -86,7 +85,7 @@ class BenchQueue:
         self._bencher = bencher
         self._on_event = on_event
         self._changed = threading.Condition()
-        self._waiting: deque[_Job] = deque()
+        self._waiting: dict[str, _Job] = {}
         self._running: _Job | None = None
         self._thread: threading.Thread | None = None
         self._closed = False
@@ -95,7 +94,7 @@ class BenchQueue:
     def waiting(self) -> tuple[str, ...]:
         """The multi-kernels that are to come, in their order."""
         with self._changed:
-            return tuple(job.multi_kernel_id for job in self._waiting)
+            return tuple(self._waiting)
 
     @property
     def running(self) -> str | None:
@@ -106,16 +105,23 @@ class BenchQueue:
         """Lets a multi-kernel wait its turn, unless it waits or runs already. ``make_request`` may read files."""
         job = _Job(multi_kernel_id, make_request)
         with self._changed:
-            under_way = [*self._waiting, *([self._running] if self._running else [])]
-            if self._closed or any(each.is_for(multi_kernel_id) for each in under_way):
+            is_running = self._running is not None and self._running.is_for(multi_kernel_id)
+            if self._closed or is_running or multi_kernel_id in self._waiting:
                 return
-            self._waiting.append(job)
+            self._waiting[multi_kernel_id] = job
         self._on_event(Queued(multi_kernel_id))
         with self._changed:
             job.is_announced = True
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="benchmarks", daemon=True)
                 self._thread.start()
+            self._changed.notify()
+
+    def prefer(self, multi_kernel_ids: Sequence[str]) -> None:
+        """Lets those of them that wait come before all others, in this order."""
+        with self._changed:
+            first = {each: self._waiting[each] for each in multi_kernel_ids if each in self._waiting}
+            self._waiting = first | {each: job for each, job in self._waiting.items() if each not in first}
             self._changed.notify()
 
     def cancel(self, multi_kernel_id: str) -> None:
@@ -138,8 +144,8 @@ class BenchQueue:
 
     def _cancel(self, is_meant: Callable[[_Job], bool]) -> None:
         with self._changed:
-            meant = [job for job in self._waiting if is_meant(job)]
-            self._waiting = deque(job for job in self._waiting if job not in meant)
+            meant = [job for job in self._waiting.values() if is_meant(job)]
+            self._waiting = {each: job for each, job in self._waiting.items() if not is_meant(job)}
             running = self._running if self._running and is_meant(self._running) else None
             if running:
                 running.is_cancelled = True
@@ -164,11 +170,16 @@ class BenchQueue:
 
     def _next(self) -> _Job | None:
         with self._changed:
-            self._changed.wait_for(lambda: self._closed or (self._waiting and self._waiting[0].is_announced))
+            self._changed.wait_for(lambda: self._closed or self._is_first_announced)
             if self._closed:
                 return None
-            self._running = self._waiting.popleft()
+            self._running = self._waiting.pop(next(iter(self._waiting)))
             return self._running
+
+    @property
+    def _is_first_announced(self) -> bool:
+        first = next(iter(self._waiting.values()), None)
+        return first is not None and first.is_announced
 
     def _outcome(self, job: _Job) -> Finished | Failed | Cancelled:
         def progress(told: Progress) -> None:

@@ -13,6 +13,11 @@ _LARGEST_SIZE = 2**40
 _NAME = re.compile(r"[A-Za-z_]\w*")
 
 
+def symbols_of(multi_kernel: MultiKernel) -> frozenset[str]:
+    """The names of the sizes that its calls leave open."""
+    return frozenset().union(*map(_symbols, multi_kernel.calls))
+
+
 class Sizes:
     """The values of symbols: as asked for, else as compiled, else the largest that a kernel's size hints allow."""
 
@@ -49,8 +54,7 @@ class Sizes:
 
     def notes(self, call: CallSite) -> Iterator[str]:
         """Which values were taken for the symbols of a call, and from where."""
-        written = {name for size in _sizes_of(call) if isinstance(size, str) for name in _NAME.findall(size)}
-        for symbol in sorted(written):
+        for symbol in sorted(_symbols(call)):
             for values, how in self._sources:
                 if symbol in values:
                     yield f"{symbol} = {values[symbol]}, {how}"
@@ -86,6 +90,10 @@ def _largest(expression: str, symbol: str, known: Mapping[str, int], limit: int)
     except (OpenSymbol, ValueError):
         return 0
     return low if depends else 0
+
+
+def _symbols(call: CallSite) -> set[str]:
+    return {name for size in _sizes_of(call) if isinstance(size, str) for name in _NAME.findall(size)}
 
 
 def _sizes_of(call: CallSite) -> Iterator[Size | float]:

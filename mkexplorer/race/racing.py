@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Callable, Protocol, Sequence
 
-from .statistics import Ruling, Summary, is_decided, rule, summary
+from .statistics import Ruling, Summary, fewest_rounds, is_decided, rule, summary
 
 # A sample costs the GPU this beside the kernel itself: clearing its cache, and the gaps between launches.
 _OVERHEAD_US = 40.0
+# Some to warm the cache, and the one that is timed.
+LAUNCHES_OF_A_HOT_RUN = 4
 
 
 @dataclass(frozen=True)
@@ -29,14 +31,13 @@ class Settings:
     """``alpha``: with which probability a race may stop at a wrong answer. ``gpu_budget_us`` ends an undecided one.
 
     The ``first_rounds`` are timed at once, because asking for times costs more than taking them; of a kernel so slow
-    that they exceed the budget, ``fewest_rounds``, without which there is no interval at all.
+    that they exceed the budget, as few as there is an interval of.
     """
 
     alpha: float = 0.01
     warm_rounds: int = 2
     first_rounds: int = 16
     next_rounds: int = 24
-    fewest_rounds: int = 8
     most_rounds: int = 64
     hot_rounds: int = 8
     gpu_budget_us: float = 25_000.0
@@ -110,9 +111,9 @@ def race(
     cold: list[list[float]] = [[] for _ in contestants]
     hot: list[list[float]] = [[] for _ in contestants]
     round_us = sum(stopwatch.rough_us(each) + _OVERHEAD_US for each in contestants)
-    rounds = _affordable(round_us, settings.gpu_budget_us, settings.fewest_rounds, settings.first_rounds)
+    rounds = _affordable(round_us, settings.gpu_budget_us, fewest_rounds(len(contestants)), settings.first_rounds)
     spare_us = settings.gpu_budget_us - rounds * round_us
-    hot_rounds = _affordable(round_us, spare_us, settings.warm_rounds, settings.hot_rounds)
+    hot_rounds = _affordable(LAUNCHES_OF_A_HOT_RUN * round_us, spare_us, settings.warm_rounds, settings.hot_rounds)
     orders = _orders(len(contestants), settings.warm_rounds + rounds)
     hot_orders = _orders(len(contestants), hot_rounds)
     runs = [Run(contestants[index]) for order in orders for index in order]

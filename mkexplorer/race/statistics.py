@@ -84,6 +84,14 @@ def median_interval(values: Sequence[float], alpha: float) -> tuple[float, float
     return ordered[len(values) - count], ordered[count - 1]
 
 
+def fewest_rounds(kernels: int) -> int:
+    """After how many rounds of so many kernels `rule` has an interval at all."""
+    rounds = 1
+    while fewest_above(rounds, _INTERVAL_ALPHA / max(kernels - 1, 1) / 2) is None:
+        rounds += 1
+    return rounds
+
+
 def log_ratios(rival_us: Sequence[float], best_us: Sequence[float]) -> Sequence[float]:
     """One per round that both ran in."""
     return [math.log(rival / best) for rival, best in zip(rival_us, best_us)]

@@ -76,9 +76,20 @@ def audit(graphs: Iterable[GraphRow], limit: float = DEFAULT_LIMIT) -> Audit:
 def winners(found: Audit) -> tuple[Winner, ...]:
     """What to pin instead of the picks that are surely slower, the costliest first.
 
-    Nothing for what disagrees, because then nobody knows which one is right, nor for what was measured in doubt.
+    Nothing for what disagrees, because then nobody knows which one is right, nor for what was measured in doubt, nor
+    where multi-kernels that share a pick file want different sub-kernels in it.
     """
-    return tuple(winner for each in found.rows if (winner := _winner(each.row)))
+    fastest: dict[str, set[int]] = {}
+    for each in found.rows:
+        judgement = each.row.judgement
+        if judgement is not None and judgement.verdict is Verdict.FASTER:
+            fastest.setdefault(_file_of(each.row), set()).add(judgement.best)
+    clear = (each.row for each in found.rows if len(fastest.get(_file_of(each.row), ())) == 1)
+    return tuple(winner for row in clear if (winner := _winner(row)))
+
+
+def _file_of(row: MultiKernelRow) -> str:
+    return row.record.file.path or row.multi_kernel.id
 
 
 def limit_of(text: str) -> float:

@@ -198,13 +198,13 @@ def measured_entries(found: Measurement, index: int) -> Iterator[Entry]:
     elif measured.cold is not None:
         yield Entry("time, cold L2", timing_text(measured.cold), "median [quartiles]")
         if bandwidth := bandwidth_text(measured.cold, found):
-            yield Entry("bandwidth, cold L2", bandwidth, "bytes of the arguments, each read or written once")
+            yield Entry("bandwidth", bandwidth, "cold L2; bytes of the arguments, each read or written once")
     if measured.hot is not None:
         yield Entry("time, hot L2", timing_text(measured.hot), "median [quartiles]")
     if measured.stock_us is not None:
-        yield Entry("torch's own reading", time_text(measured.stock_us), "host time included")
+        yield Entry("torch's reading", time_text(measured.stock_us), "host time included")
     if measured.resources is not None:
-        yield Entry("resources", resources_text(measured.resources) or "nothing recorded")
+        yield from _resources(measured.resources)
     if measured.agrees is not None:
         yield Entry("computes the same", "yes" if measured.agrees else f"✗ no: {measured.problem}".removesuffix(": "))
     elif measured.problem:
@@ -222,6 +222,12 @@ def bandwidth_text(timing: Timing, found: Measurement) -> str:
 
 def _gb_per_s(value: float) -> str:
     return f"{value:.0f} GB/s" if value >= 99.5 else f"{value:.3g} GB/s"
+
+
+def _resources(found: Resources) -> Iterator[Entry]:
+    """Each by itself: in columns they would not fit, and often only one of them differs."""
+    numbers = (("registers", found.registers), ("spills", found.spills), ("bytes shared", found.shared_bytes))
+    yield from (Entry(label, str(number)) for label, number in numbers if number is not None)
 
 
 def resources_text(found: Resources) -> str:

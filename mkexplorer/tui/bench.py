@@ -8,7 +8,7 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -53,12 +53,25 @@ class Wanted:
     picked: int | None
 
 
+@dataclass(frozen=True, slots=True)
+class _Staff:
+    """Who measures; hired for the first measurement, dismissed when there was none for a while."""
+
+    queue: BenchQueue
+    bencher: Bencher
+
+    def dismiss(self) -> None:
+        """Not while a lock is held that the event loop asks for: a worker on a GPU may take a second to die."""
+        self.queue.close()
+        self.bencher.close()
+
+
 class _Later:
     """Progress that came too soon after other progress is still to be told."""
 
 
 class BenchKeeper(threading.Thread):
-    """`measure`, `stop` and `close` return at once.
+    """`measure`, `measure_next` and `stop` return at once, `close` once the worker has ended.
 
     The thread itself stores results and has the rows made that tell of them. Locks: ``_hired`` before ``_lock``.
     """
@@ -73,28 +86,46 @@ class BenchKeeper(threading.Thread):
         self._told = 0.0
         self._is_behind = False
         self._hired = threading.RLock()
-        self._bencher: Bencher | None = None
-        self._queue: BenchQueue | None = None
+        self._staff: _Staff | None = None
         self._jobs: queue.SimpleQueue[Finished | Wanted | _Later | None] = queue.SimpleQueue()
 
     @property
     def state(self) -> BenchState:
         return self._state
 
-    def measure(self, wanted: Iterable[Wanted]) -> int:
-        """Queue what is not queued yet; returns how many. Raises `MkexplorerError` where no Python may be started."""
+    def measure(self, wanted: Iterable[Wanted]) -> bool:
+        """Queue what is not queued yet; whether anything was not. Raises `MkexplorerError` where no Python may be
+        started.
+        """
         with self._hired:
-            if self._queue is None:
-                self._bencher = self._pythons.bencher()
-                self._queue = BenchQueue(self._bencher, self._hear)
+            staff = self._hire()
             by_name = {full_id(each.multi_kernel): each for each in wanted}
             with self._lock:
-                fresh = [name for name in by_name if not self._state.is_asked_for(name)]
+                under_way = {self._state.running, *self._state.waiting}
+                fresh = [name for name in by_name if name not in under_way]
                 self._show(bench_state.asked(self._state, fresh))
             for name in fresh:
-                self._queue.submit(name, partial(_request, by_name[name]))
+                staff.queue.submit(name, partial(_request, by_name[name]))
         self._work()
-        return len(fresh)
+        return bool(fresh)
+
+    def measure_next(self, wanted: Sequence[Wanted]) -> bool:
+        """As `measure`, but before all that waits, as does what waits already; whether that changed anything."""
+        names = [full_id(each.multi_kernel) for each in wanted]
+        with self._hired:
+            is_fresh = self.measure(wanted)
+            with self._lock:
+                preferred = bench_state.preferred(self._state, names)
+                is_moved = preferred.waiting != self._state.waiting
+                self._show(preferred)
+            self._hire().queue.prefer(names)
+        return is_fresh or is_moved
+
+    def _hire(self) -> _Staff:
+        if self._staff is None:
+            bencher = self._pythons.bencher()
+            self._staff = _Staff(BenchQueue(bencher, self._hear), bencher)
+        return self._staff
 
     def look_ahead(self, wanted: Wanted) -> None:
         """Tell what a measurement would be made on. Nothing is run for that."""
@@ -109,20 +140,16 @@ class BenchKeeper(threading.Thread):
     def stop(self) -> None:
         """End what runs and forget what waits."""
         with self._hired:
-            if self._queue is not None:
-                self._queue.cancel_all()
+            if self._staff is not None:
+                self._staff.queue.cancel_all()
 
     def close(self) -> None:
         """End the worker and the thread; nothing is told any more."""
         self._jobs.put(None)
-        self._dismiss()
-
-    def _dismiss(self) -> None:
         with self._hired:
-            if self._queue is not None and self._bencher is not None:
-                self._queue.close()
-                self._bencher.close()
-            self._queue = self._bencher = None
+            staff, self._staff = self._staff, None
+        if staff is not None:
+            staff.dismiss()
 
     def _show(self, state: BenchState) -> None:
         self._state = state
@@ -149,7 +176,9 @@ class BenchKeeper(threading.Thread):
         """What is wrong with the Python is so for all that wait; the next time it may have been put right."""
         with self._hired:
             self.stop()
-            self._dismiss()
+            staff, self._staff = self._staff, None
+        if staff is not None:
+            staff.dismiss()
 
     # --- the thread -----------------------------------------------------------------------------------------
 
@@ -162,13 +191,19 @@ class BenchKeeper(threading.Thread):
                 continue
             if job is None:
                 return
-            match job:
-                case Finished():
-                    self._take(job)
-                case Wanted():
-                    self._look(job)
-                case _:
-                    self._catch_up()
+            try:
+                self._do(job)
+            except Exception as error:
+                self._post(messages.Failed(unexpected("Telling of measurements", error)))
+
+    def _do(self, job: Finished | Wanted | _Later) -> None:
+        match job:
+            case Finished():
+                self._take(job)
+            case Wanted():
+                self._look(job)
+            case _:
+                self._catch_up()
 
     def _catch_up(self) -> None:
         time.sleep(PROGRESS_EVERY_S)
@@ -186,8 +221,10 @@ class BenchKeeper(threading.Thread):
 
     def _rest(self) -> None:
         with self._hired:
-            if self._state.is_idle:
-                self._dismiss()
+            if self._staff is None or not self._state.is_idle:
+                return
+            staff, self._staff = self._staff, None
+        staff.dismiss()
 
     def _take(self, finished: Finished) -> None:
         name, unkept = finished.multi_kernel_id, {}

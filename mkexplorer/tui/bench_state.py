@@ -41,16 +41,20 @@ class BenchState:
     def is_idle(self) -> bool:
         return self.running is None and not self.waiting
 
-    def is_asked_for(self, name: str) -> bool:
-        return name == self.running or name in self.waiting
-
 
 def asked(state: BenchState, names: Sequence[str]) -> BenchState:
     """The state once ``names``, none of which is under way, were asked for."""
     if state.is_idle:
         state = replace(state, total=0, done=(), failed=(), cancelled=0)
-    failures = {name: error for name, error in state.failures.items() if name not in names}
+    asked_again = set(names)
+    failures = {name: error for name, error in state.failures.items() if name not in asked_again}
     return replace(state, total=state.total + len(names), waiting=(*state.waiting, *names), failures=failures)
+
+
+def preferred(state: BenchState, names: Sequence[str]) -> BenchState:
+    """The state once those of ``names`` that wait come before all others."""
+    first = [name for name in names if name in state.waiting]
+    return replace(state, waiting=(*first, *(name for name in state.waiting if name not in first)))
 
 
 def after(state: BenchState, event: BenchEvent) -> BenchState:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -37,7 +38,7 @@ def _binding(key: str, verb: str, description: str, tooltip: str, show: bool = T
 
 
 BENCH_BINDINGS = (
-    _binding("b", "one", "Bench", "Race the sub-kernels of this multi-kernel; on a graph's row of all in it"),
+    _binding("b", "one", "Bench", "Race this multi-kernel's sub-kernels next; on a graph's row all that are in it"),
     # With priority, for it goes before what escape does in the list; see `can`.
     _binding("escape", "stop", "Stop bench", "End the race that runs, and forget those that wait", priority=True),
 )
@@ -52,6 +53,7 @@ class BenchVerbs:
         self._keeper = keeper
         self._shown = BenchState()
         self._agreed_places: set[str] = set()
+        self._asking = asyncio.Lock()
 
     def can(self, verb: str) -> bool:
         if verb == "stop":
@@ -83,7 +85,7 @@ class BenchVerbs:
             if rows and await self._is_agreed():
                 if len(rows) == 1:
                     await self._screen.work.show_tab(TAB)
-                self._submit(rows)
+                self._submit(verb, rows)
         except MkexplorerError as error:
             self._screen.post_message(Failed(error))
         except Exception as error:
@@ -93,11 +95,12 @@ class BenchVerbs:
         kernels = self._screen.kernels
         return kernels.shown_rows if verb == "shown" else kernels.pointed_rows
 
-    def _submit(self, rows: Sequence[MultiKernelRow]) -> None:
+    def _submit(self, verb: str, rows: Sequence[MultiKernelRow]) -> None:
         book = self._screen.book
         assert book is not None
         wanted = [Wanted(book.catalog, row.multi_kernel, row.pick.index) for row in rows]
-        if not self._keeper.measure(wanted):
+        measure = self._keeper.measure if verb == "shown" else self._keeper.measure_next
+        if not measure(wanted):
             said = "It is" if len(rows) == 1 else "All of them are"
             self._screen.post_message(Notice(f"{said} being measured already."))
 
@@ -105,10 +108,19 @@ class BenchVerbs:
         """Ask once for each place whose code is somebody else's."""
         book = self._screen.book
         assert book is not None
-        place = book.catalog.place.path
         reason = consent_needed(book.catalog)
+        place = book.catalog.place.path
         if not reason or place in self._agreed_places:
             return True
+        if self._asking.locked():
+            return False  # the key was pressed again before the dialog was there
+        async with self._asking:
+            agrees = await self._agrees(reason)
+        if agrees:
+            self._agreed_places.add(place)
+        return agrees
+
+    async def _agrees(self, reason: str) -> bool:
         from mkexplorer.tui.pick_dialogs import ConfirmDialog
 
         said = Content.assemble(
@@ -118,9 +130,7 @@ class BenchVerbs:
             "You are asked once for this place; nothing of it has run so far.",
         )
         agreed: bool = await self._screen.app.push_screen_wait(ConfirmDialog("Run the code of this place", said))
-        if agreed:
-            self._agreed_places.add(place)
-        else:
+        if not agreed:
             self._screen.post_message(Notice("Nothing of this place was run, and nothing measured."))
         return agreed
 
@@ -155,12 +165,14 @@ class BenchVerbs:
     def _tell(self, state: BenchState, rows: Mapping[str, MultiKernelRow]) -> None:
         if len(state.done) + len(state.failed) > 1:
             self._screen.post_message(Notice(summary(state, rows)))
-        elif self._screen.work.tab_name != TAB:
+        else:
             self._tell_of_one(state, rows)
 
     def _tell_of_one(self, state: BenchState, rows: Mapping[str, MultiKernelRow]) -> None:
         (name,) = (*state.done, *state.failed)
         row = rows.get(name)
+        if row is not None and row is self._screen.kernels.current_row and self._screen.work.tab_name == TAB:
+            return  # the tab says more
         if name in state.failures:
             self._screen.post_message(Failed(state.failures[name]))
         elif row is not None and row.measurement is not None:

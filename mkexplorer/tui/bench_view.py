@@ -66,7 +66,11 @@ def view_of(row: MultiKernelRow, state: BenchState) -> BenchView:
         bars = list(_known_bars(row))
         if result is not None and result.device is Device.CUDA:
             samples = [each.samples_us for each in result.sub_kernels]
-    series = [_series(sub, each) for sub, each in zip(row.sub_kernels, samples, strict=False) if each]
+    series = [
+        Series(sub_title(sub), each, str(sub.sub_kernel.index), _tone(sub) if progress is None else "plain")
+        for sub, each in zip(row.sub_kernels, samples, strict=False)
+        if each
+    ]
     return BenchView(
         row,
         _headline(row, state, progress),
@@ -184,10 +188,6 @@ def quartiles(samples: Sequence[float]) -> tuple[float, float, float]:
         return min(samples), median(samples), max(samples)
     q1, middle, q3 = quantiles(samples, n=4, method="inclusive")
     return q1, middle, q3
-
-
-def _series(sub: SubKernelRow, samples: Sequence[float]) -> Series:
-    return Series(sub_title(sub), samples, str(sub.sub_kernel.index), _tone(sub))
 
 
 def _tone(sub: SubKernelRow) -> interval_bars.Tone:

@@ -10,7 +10,7 @@ from textual.content import Content
 from mkexplorer_widgets.plain_text import visible
 
 GAP = "   "
-SHORTEST_PLACE = 12
+SHORTEST_PLACE, ENOUGH_OF_PLACE = 12, 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class HeaderFacts:
 def header_content(facts: HeaderFacts, width: int) -> Content:
     """Return the line for ``width`` cells.
 
-    When room is short first the machine goes, then what is lost, then the place's beginning, then that it is followed.
+    When room is short first the machine goes, then the place's beginning, then what is lost, then that it is followed.
     """
     status = [("● following", "$text-success")] if facts.following else []
     if facts.problems:
@@ -51,9 +51,10 @@ def header_content(facts: HeaderFacts, width: int) -> Content:
     said = [(text, "") for text in (facts.counts, facts.loss, facts.machine) if text] + status
     room = width - len("mkexplorer" + GAP)
     place = visible(facts.place).replace("\n", " ")
-    for text in (facts.machine, facts.loss):
-        if text and cell_len(place) + _length(said) > room:
-            said.remove((text, ""))
+    if facts.machine and cell_len(place) + _length(said) > room:
+        said.remove((facts.machine, ""))
+    if facts.loss and min(cell_len(place), ENOUGH_OF_PLACE) + _length(said) > room:
+        said.remove((facts.loss, ""))
     if facts.following and len(status) > 1 and SHORTEST_PLACE + _length(said) > room:
         said.remove(status[-1])
     place = _shortened(place, max(SHORTEST_PLACE, room - _length(said)))

@@ -49,10 +49,10 @@ is written elsewhere but what Triton compiles (``TRITON_CACHE_DIR``). All times 
     ``[{"cold", "hot"``: ``{"median_us", "q1_us", "q3_us", "n"}`` or null, ``"samples_us"``: the cold ones in the order
     of the rounds, ``"stock_us"`` or null, ``"resources"``: ``{"registers", "spills", "shared_bytes"}`` or null,
     ``"configuration"``, ``"agrees"``: whether its outputs are right, or null where that is not known, ``"problem"``};
-    ``ruling``: ``{"verdict": 'FASTER', 'SAME' or 'UNSURE', "best", "rival", "ratio", "low", "high"}`` or null;
-    ``rounds``, ``gpu_us``, ``wall_us`` (without loading, tuning and torch's own benchmark); ``environment``:
-    ``{"gpu", "driver", "torch", "triton", "sm_clock_mhz"``, each or null, ``"throttled"``: reasons, ``"contended"``: by
-    whom or '', ``"copy_gb_per_s"`` or null}; ``notes``.
+    ``ruling``: ``{"verdict": 'FASTER', 'SAME' or 'UNSURE', "best", "rival", "ratio", "low", "high"}`` or null,
+    and ``"high"`` null where the interval has no end; ``rounds``, ``gpu_us``, ``wall_us`` (without loading, tuning and
+    torch's own benchmark); ``environment``: ``{"gpu", "driver", "torch", "triton", "sm_clock_mhz"``, each or null,
+    ``"throttled"``: reasons, ``"contended"``: by whom or '', ``"copy_gb_per_s"`` or null}; ``notes``.
     In the interpreter only the first and last elements along every dimension are computed, but of those everything;
     times are the host's, there is no ruling, and ``notes`` begin with 'interpreter, not a GPU time'.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict
 from typing import Any, Mapping, Sequence
 
@@ -61,4 +62,5 @@ def ruling(outcome: Outcome | None, raced: Sequence[int], opinions: Sequence[Opi
     if outcome is None or outcome.ruling is None or not all(opinions[index].agrees for index in raced):
         return None
     found = asdict(outcome.ruling)
-    return {**found, "best": raced[found["best"]], "rival": raced[found["rival"]]}
+    high = None if math.isinf(found["high"]) else found["high"]  # JSON has no infinity
+    return {**found, "best": raced[found["best"]], "rival": raced[found["rival"]], "high": high}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import time
 from typing import Any, Callable, NamedTuple, Sequence
 
@@ -18,6 +19,8 @@ from .loaded import SubKernel, in_one_line, shelf
 
 _SEED, _OTHER_SEED = 1, 2
 _SETTINGS = Settings()
+# The profiler now and then loses what it saw, and sees all of it the next time.
+_TRIES = 2
 
 Send = Callable[["dict[str, Any]"], None]
 
@@ -80,7 +83,7 @@ class Bench:
         self._notes: list[str] = []
 
     def run(self, with_stock: bool, memory_limit_bytes: int | None) -> dict[str, Any]:
-        company = self._gpu.monitor.company() if self._gpu.monitor else telemetry.Company()
+        before = self._company()
         self._load(memory_limit_bytes)
         self._gpu.stopwatch()
         copy_gb_per_s = self._gpu.copy_gb_per_s()
@@ -89,7 +92,7 @@ class Bench:
         checked = self._check()
         raced = self._who_races(checked.opinions)
         outcome = self._race(raced, checked.buffers) if raced else None
-        environment = self._environment(company, outcome)
+        environment = self._environment(before, outcome)
         wall_us = (time.perf_counter() - began) * 1e6
         stock_us = self._stock(checked.buffers) if with_stock else {}
         return {
@@ -109,11 +112,7 @@ class Bench:
         self._send({"stage": stage, "sub_kernel": sub_kernel, "done": done, "total": total, "times_us": times_us})
 
     def _load(self, memory_limit_bytes: int | None) -> None:
-        needed, free = buffers.needed_bytes(self._specs), self._gpu.free_bytes()
-        for there_are, limit in (("allowed", memory_limit_bytes), ("free", free)):
-            if limit is not None and needed > limit:
-                message = f"its arguments need {_size(needed)} of GPU memory, and {_size(limit)} are {there_are}"
-                raise JobFailed(message)
+        buffers.check_room(self._specs, "GPU memory", memory_limit_bytes, self._gpu.free_bytes())
         self._loaded = shelf().get(self._requests, self._gpu, self._tell)
         self._problems = [each.problem for each in self._loaded]
         self._notes += [f"sub-kernel {index}: {each.note}" for index, each in enumerate(self._loaded) if each.note]
@@ -139,7 +138,8 @@ class Bench:
             contestants = [self._contestant(index, made, each) for each in working]
             passed = made.passed(self._takes[index])
             made.restore()
-            sub_kernel.choose(tuning.tuned(sub_kernel.kernel, working, contestants, passed, self._run_race))
+            run_race = functools.partial(self._run_race, whose=f"configurations of sub-kernel {index} ")
+            sub_kernel.choose(tuning.tuned(sub_kernel.kernel, working, contestants, passed, run_race))
             self._problems[index] = ""
 
     def _works(self, index: int, made: Buffers, launcher: Any = None) -> bool:
@@ -177,6 +177,8 @@ class Bench:
         del made
         made = self._buffers(_OTHER_SEED, positive=is_positive)
         again = self._opinions(made, noise)
+        taken_back = [one.problem for one, other in zip(opinions, again) if one.problem and other.agrees]
+        self._notes += [f"{problem}; with other values it did not" for problem in taken_back[:1]]
         return _Checked(made, [one if one.agrees else other for one, other in zip(opinions, again)])
 
     def _outputs(self, made: Buffers, index: int, launcher: Any = None) -> list[tuple[str, Any]]:
@@ -216,7 +218,8 @@ class Bench:
             times_us: list[list[float]] = [[] for _ in self._loaded]
             for place, index in enumerate(raced):
                 times_us[index] = list(cold[place][told[place] :])
-                told[place] = len(cold[place])
+                # A race that begins anew has told these rounds already.
+                told[place] = max(told[place], len(cold[place]))
             self._tell("racing", None, max(told), _SETTINGS.most_rounds, times_us)
 
         return self._run_race(contestants, _SETTINGS, picked, on_round)
@@ -232,17 +235,27 @@ class Bench:
         settings: Settings,
         picked: int | None = None,
         on_round: Callable[[Sequence[Sequence[float]]], object] = lambda cold: None,
+        whose: str = "",
     ) -> Outcome:
-        try:
-            return race(contestants, self._gpu.stopwatch(), settings, picked, on_round)
-        except RuntimeError as error:
-            if self._gpu.is_broken() or not self._gpu.use_events():
-                raise
-            self._notes.append(f"timed with events: {in_one_line(error)}")
-            return race(contestants, self._gpu.stopwatch(), settings, picked, on_round)
+        """With events, for this race alone, where the profiler misses something every time that it is tried."""
+        missed = ""
+        for _ in range(_TRIES):
+            try:
+                return race(contestants, self._gpu.stopwatch(), settings, picked, on_round)
+            except RuntimeError as error:
+                if self._gpu.is_broken() or not self._gpu.uses_profiler:
+                    raise
+                missed = in_one_line(error)
+        self._notes.append(f"{whose}timed with events: {missed}")
+        return race(contestants, self._gpu.events(), settings, picked, on_round)
 
-    def _environment(self, company: telemetry.Company, outcome: Outcome | None) -> dict[str, Any]:
+    def _company(self) -> telemetry.Company:
+        return self._gpu.monitor.company() if self._gpu.monitor else telemetry.Company()
+
+    def _environment(self, before: telemetry.Company, outcome: Outcome | None) -> dict[str, Any]:
         monitor = self._gpu.monitor
+        # Who came meanwhile computes now, or has disturbed launches.
+        company = before._replace(busy=max(before.busy, self._company().busy))
         clock = outcome.clock_mhz if outcome else None
         launches = sum(map(len, outcome.cold + outcome.hot)) if outcome else 0
         return {
@@ -274,7 +287,3 @@ def _source(request: dict[str, Any]) -> KernelSource:
         return read_source(request["text"], request["name"])
     except ValueError:
         return KernelSource((), {}, frozenset(), frozenset(), frozenset(), {}, {})
-
-
-def _size(count: int) -> str:
-    return f"{count / 2**30:.1f} GiB" if count >= 2**30 else f"{count / 2**20:.0f} MiB"

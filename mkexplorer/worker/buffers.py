@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Callable, Sequence
 
 from . import agreement, tensors
+from .failures import JobFailed
 from .tensors import IN_OUT, OUTPUT, SCRATCH, Spec, TensorSpec
 
 # Outputs hold this before a run whose outputs are compared, so that what a kernel leaves out is seen; any dtype can.
@@ -60,6 +61,21 @@ class Buffers:
             if isinstance(spec, TensorSpec) and spec.role in (OUTPUT, IN_OUT):
                 found.append((spec.name, self._values[index]))
         return found
+
+
+def check_room(specs: Sequence[Spec], memory: str, allowed: int | None, free: int | None) -> None:
+    """Raises `JobFailed` where a measurement would need more bytes of ``memory`` than there are, as far as known."""
+    needed = needed_bytes(specs)
+    for there_are, limit in (("allowed", allowed), ("free", free)):
+        if limit is not None and needed > limit:
+            raise JobFailed(f"its arguments need {_size(needed)} of {memory}, and {_size(limit)} are {there_are}")
+
+
+def _size(count: int) -> str:
+    for unit, shift in (("GiB", 30), ("MiB", 20)):
+        if count >= 1 << shift:
+            return f"{count / (1 << shift):.1f} {unit}"
+    return f"{count / 1024:.1f} KiB"
 
 
 def needed_bytes(specs: Sequence[Spec]) -> int:

@@ -49,6 +49,7 @@ class CudaGpu:
         self._properties = torch.cuda.get_device_properties(index)
         self.monitor = telemetry.Gpu.find(_uuid(self._properties), _bus(self._properties))
         self._stopwatch: Any = None
+        self._events: Any = None
         self._copy_gb_per_s: float | None = None
         self._get_stream = torch._C._cuda_getCurrentRawStream
 
@@ -77,14 +78,20 @@ class CudaGpu:
         found: Stopwatch = self._stopwatch
         return found
 
-    def use_events(self) -> bool:
-        """Instead of the profiler, where that does not see what runs; False if events are in use already."""
+    @property
+    def uses_profiler(self) -> bool:
         from mkexplorer.race import cuda
 
-        if isinstance(self._stopwatch, cuda.EventStopwatch):
-            return False
-        self._stopwatch = cuda.EventStopwatch(self.index)
-        return True
+        return isinstance(self.stopwatch(), cuda.ProfilerStopwatch)
+
+    def events(self) -> Stopwatch:
+        """The stopwatch for a race of which the profiler misses something."""
+        from mkexplorer.race import cuda
+
+        if self._events is None:
+            self._events = cuda.EventStopwatch(self.index)
+        found: Stopwatch = self._events
+        return found
 
     def copy_gb_per_s(self) -> float | None:
         """Measured once."""

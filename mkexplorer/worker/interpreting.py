@@ -27,7 +27,6 @@ from .interpreted_bench import Interpreted, InterpretedBench
 from .kernel_source import KernelSource, read_source
 
 _US = 1e6
-_MIB = 2**20
 _MEMORY = "/proc/meminfo"
 _AVAILABLE = "MemAvailable:"
 
@@ -55,7 +54,7 @@ def interpret(
             except (Exception, SystemExit) as error:
                 sub_kernel.problem = configured.told(error)
         specs = tensors.plan(arguments.told, sources)
-        _check_memory(buffers.needed_bytes(specs), memory_limit_bytes)
+        buffers.check_room(specs, "memory", memory_limit_bytes, _available_bytes())
         bench = InterpretedBench(specs, sub_kernels, tell)
         opinions = bench.compare()
         bench.time()
@@ -93,15 +92,6 @@ def _prepare() -> None:
     from . import substitutes
 
     substitutes.install()
-
-
-def _check_memory(needed: int, limit: int | None) -> None:
-    for there_are, bound in (("allowed", limit), ("free", _available_bytes())):
-        if bound is not None and needed > bound:
-            message = (
-                f"its arguments need {needed / _MIB:.0f} MiB of memory, and {bound / _MIB:.0f} MiB are {there_are}"
-            )
-            raise JobFailed(message)
 
 
 def _available_bytes() -> int | None:

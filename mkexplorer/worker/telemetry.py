@@ -120,6 +120,8 @@ class Gpu:
     def company(self) -> Company:
         pids = self._processes()
         busy = self._busy_processes()
+        # Whoever has ended since disturbs nobody; a worker often follows another one.
+        busy = busy & pids if pids else busy
         own = os.getpid()
         # In a container processes have other numbers than out there, but this one is among them.
         is_known = own in pids | busy
