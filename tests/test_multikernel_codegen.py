@@ -106,6 +106,12 @@ def test_a_changed_sub_kernel_changes_the_key() -> None:
     assert len({code_hash(text) for text in texts}) == 5
 
 
+def test_a_kernel_that_is_tuned_for_other_sizes_has_another_text() -> None:
+    one = softmax().sub_kernels[0]
+    assert "'sizes': 'n_cols 4096'" in kernel_text(replace(one, sizes="n_cols 4096"))
+    assert "'sizes'" not in kernel_text(one)
+
+
 def test_the_same_sub_kernels_are_one_multi_kernel() -> None:
     state = MultiKernelState()
     looped, persistent = softmax().sub_kernels

@@ -97,7 +97,7 @@ class SubKernelSpec:
     run time tunes ('num_warps', 'num_stages', 'num_ctas', 'maxnreg' beside block sizes). ``grid`` has up to three
     expressions over all of them. ``device`` is what it was made for, for people and for the key. ``removed_buffers``
     are those that this kernel has no need to write; ``inplace_updates`` are pairs (buffer, the buffer whose memory it
-    takes over).
+    takes over). ``sizes`` are those of the bucket that it is tuned for, and '' where there is one choice for all.
     """
 
     name: str
@@ -115,6 +115,7 @@ class SubKernelSpec:
     removed_buffers: frozenset[str] = frozenset()
     inplace_updates: frozenset[tuple[str, str]] = frozenset()
     workspaces: tuple[Workspace, ...] = ()
+    sizes: str = ""
 
     def __post_init__(self) -> None:
         _check_numels(self)
@@ -141,6 +142,7 @@ class SubKernelSpec:
             zeroed=self.zeroed,
             grid=self.grid,
             device=dict(self.device),
+            sizes=self.sizes,
         )
 
     @property

@@ -18,7 +18,8 @@ class KernelMeta:
     types, as far as they are known, and constants to 'constexpr'. ``configs`` are what the run time tunes among;
     there is always one. ``mutated`` arguments are read and written, ``outputs`` written only, ``zeroed`` hold zeros
     before every launch. ``grid`` has up to three expressions, none where the call gives the grid. ``device`` is
-    what the kernel was made for, empty where that was not told.
+    what the kernel was made for, empty where that was not told. ``sizes`` are those whose bucket it is tuned for, as
+    text, '' where there is no choice by size.
     """
 
     name: str
@@ -33,3 +34,4 @@ class KernelMeta:
     zeroed: tuple[str, ...] = ()
     grid: tuple[str, ...] = ()
     device: Mapping[str, str | int] = field(default_factory=dict)
+    sizes: str = ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import logging
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -119,7 +119,7 @@ def _spec(part: Part, call: FirstCall) -> SubKernelSpec:
         )
     own = {name: call.values[name] for name in part.parameters}
     types = _types(own, part)
-    return sub_kernel(
+    spec = sub_kernel(
         part.base,
         kind=part.kind,
         dtypes=types,
@@ -129,6 +129,7 @@ def _spec(part: Part, call: FirstCall) -> SubKernelSpec:
         grid=_own_grid(part, own),
         device=device_entry(call.device),
     )
+    return replace(spec, sizes=call.sizes)
 
 
 def _unwritten(parts: Sequence[Part], call: FirstCall) -> Record:

@@ -80,6 +80,8 @@ def _decorator(meta: KernelMeta) -> str:
         "reset_to_zero_arg_names": list(meta.zeroed),
         "grid": list(meta.grid),
         "configs": [dict(config) for config in meta.configs],
+        # A bucket with a text, and so a tuned configuration, of its own.
+        "sizes": meta.sizes,
     }
     lines = [f"@triton_heuristics.{NAMES[meta.kind]}("]
     if meta.size_hints:

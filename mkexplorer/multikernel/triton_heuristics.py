@@ -64,6 +64,7 @@ def _decorator(kind: Kind, written: Mapping[str, Any]) -> Decorator:
         zeroed=tuple(inductor_meta.get("reset_to_zero_arg_names", ())),
         grid=tuple(inductor_meta.get("grid", ())),
         device=triton_meta.get("device", {}),
+        sizes=inductor_meta.get("sizes", ""),
     )
 
     def decorate(function: Any) -> Kernel:

@@ -305,6 +305,14 @@ def test_each_bucket_has_its_own_choice(times: Stopwatch) -> None:
     assert len(times.races) == 2
 
 
+def test_each_bucket_tunes_its_sub_kernels_for_itself(times: Stopwatch) -> None:
+    function = scale(key=["count"])
+    check(function, count=16)
+    check(function, count=300)
+    kernels = [kernel for entry in function._entries.values() for kernel in entry.call.kernels]
+    assert len({kernel.best_config_file for kernel in kernels}) == 4
+
+
 def test_a_near_size_starts_from_its_neighbours_choice_and_is_confirmed_later(times: Stopwatch) -> None:
     confirmer = Noted()
     function = scale(key=["count"], confirmer=confirmer)
