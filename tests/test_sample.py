@@ -77,7 +77,3 @@ def test_resources_and_configurations_are_the_recorded_ones(recorded: Recorded) 
 
 def test_it_stays_small() -> None:
     assert sample_path().stat().st_size < 3_000_000
-
-
-def test_no_program_is_installed_with_it() -> None:
-    assert [file.name for file in sample_path().parent.glob("*.py")] == []

@@ -11,12 +11,10 @@ from typing import Any
 import torch
 
 from mkexplorer.picks.model import Machine
-from mkexplorer.race.racing import Contestant, Outcome, Settings, race
+from mkexplorer.race.racing import IN_A_PROGRAM, Contestant, Outcome, race
 
 log = logging.getLogger("mkexplorer.inductor")
 
-# A program wants to know which is faster; how fast each is with a warm cache is for `mkexplorer bench`.
-_SETTINGS = Settings(first_rounds=10, hot_rounds=0)
 # The profiler now and then loses what it saw, and sees all of it the next time.
 _TRIES = 2
 _DRIVER_VERSION = "/sys/module/nvidia/version"
@@ -31,12 +29,12 @@ def race_on_gpu(contestants: Sequence[Contestant], old: int | None) -> Outcome:
 
     for _ in range(_TRIES if ProfilerStopwatch.is_available() else 0):
         try:
-            return race(contestants, ProfilerStopwatch(), _SETTINGS, old)
+            return race(contestants, ProfilerStopwatch(), IN_A_PROGRAM, old)
         except RuntimeError as error:
             if is_out_of_memory(error):
                 raise
             log.debug("the profiler missed something: %s", error)  # what is the kernels' fault fails again
-    return race(contestants, EventStopwatch(), _SETTINGS, old)
+    return race(contestants, EventStopwatch(), IN_A_PROGRAM, old)
 
 
 @contextlib.contextmanager

@@ -11,7 +11,7 @@ from typing import Any
 
 from mkexplorer.picks.model import Machine
 from mkexplorer.race.host import HostStopwatch
-from mkexplorer.race.racing import Contestant, Outcome, Run, Settings, race
+from mkexplorer.race.racing import IN_A_PROGRAM, Contestant, Outcome, Run, race
 
 from .environment import config
 from .sharing import alone_on
@@ -19,8 +19,6 @@ from .sharing import alone_on
 # Given the contestants and which of them is the old pick; `config.measure` takes the place of `measure`.
 Measure = Callable[[Sequence[Contestant], int | None], Outcome]
 
-# A program wants to know which is faster; how fast each is with a warm cache is for `mkexplorer bench`.
-_SETTINGS = Settings(first_rounds=10, hot_rounds=0, gpu_budget_us=15_000.0)
 _DRIVER_VERSION = "/sys/module/nvidia/version"
 
 
@@ -111,5 +109,5 @@ def _race_on_gpu(contestants: Sequence[Contestant], old: int | None, device: int
     if ProfilerStopwatch.is_available():
         # It may fail for reasons of its own; what is the kernels' fault fails again below.
         with contextlib.suppress(RuntimeError):
-            return race(contestants, ProfilerStopwatch(device), _SETTINGS, old)
-    return race(contestants, EventStopwatch(device), _SETTINGS, old)
+            return race(contestants, ProfilerStopwatch(device), IN_A_PROGRAM, old)
+    return race(contestants, EventStopwatch(device), IN_A_PROGRAM, old)

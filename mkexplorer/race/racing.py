@@ -43,6 +43,10 @@ class Settings:
     gpu_budget_us: float = 25_000.0
 
 
+IN_A_PROGRAM = Settings(first_rounds=10, next_rounds=14, most_rounds=24, hot_rounds=0)
+"""For a program that waits to know which one is faster, and gains little from one that is hardly so."""
+
+
 @dataclass(frozen=True)
 class Run:
     """One launch to time, with the GPU's cache cleared before, or warm from a launch of the same kernel."""

@@ -90,11 +90,13 @@ class Reader:
         types = in_decorator(function, "signature") or {}
         # Torch 2.5 and before number the parameters.
         self.types = {every[name] if isinstance(name, int) else name: str(types[name]) for name in types}
-        # Block sizes are annotated as constants; a launcher has them already.
+        # Block sizes are annotated as constants; a launcher has them already. Of torch's kernels it still takes what
+        # is a constant because it is 1; of ours, which need no annotation, it takes no constant.
+        constants = set() if in_decorator(function, "grid_type") else set(self.types.items())
         self.parameters = tuple(
             argument.arg
             for argument in function.args.args
-            if self.types.get(argument.arg, "constexpr" if argument.annotation else "") != "constexpr"
+            if argument.annotation is None and (argument.arg, "constexpr") not in constants
         )
         self._zeroed = frozenset(in_decorator(function, "reset_to_zero_arg_names") or ())
         self._mutated = frozenset(in_decorator(function, "mutated_arg_names") or ())
