@@ -175,7 +175,7 @@ class TestFailing:
         slow.go.set()
         queue.submit("a", fail)
         submit(queue, "b")
-        witness.wait_for(Idle)
+        witness.wait_for(Finished)
         (failed,) = witness.of(Failed)
         assert isinstance(failed, Failed)
         assert failed.error.message == "its source is gone"
