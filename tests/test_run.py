@@ -65,6 +65,38 @@ def test_a_folder_with_a_main_module_too(folder: Path) -> None:
     assert both("programs", "1", folder=folder).returncode == 0
 
 
+LATE = """\
+import atexit, pickle, sys
+class Kept: pass
+atexit.register(lambda: print("still", type(pickle.loads(pickle.dumps(Kept()))).__module__))
+"""
+
+
+def test_its_main_module_is_there_until_the_end(folder: Path) -> None:
+    program(folder, LATE)
+    (folder / "programs" / "plain").write_text(LATE)
+    (folder / "programs" / "__main__.py").write_text(LATE)
+    for command in (("programs/plain",), ("-m", "programs.program"), ("-m", "programs"), ("programs",)):
+        assert "still __main__" in both(*command, folder=folder).stdout
+
+
+def test_a_script_may_come_through_a_pipe(folder: Path) -> None:
+    command = [sys.executable, "-m", "mkexplorer", "run", "/dev/stdin"]
+    path = os.pathsep.join([str(ROOT), str(ROOT / "widgets")])
+    environment = {**os.environ, "PYTHONPATH": path}
+    done = subprocess.run(command, input="print('here')", capture_output=True, text=True, timeout=60, env=environment)
+    assert (done.stdout, done.stderr) == ("here\n", "")
+
+
+@pytest.mark.parametrize("text", ["import sys\nprint(sys.argv)\n", "import not_there\n", "raise RuntimeError('no')\n"])
+def test_the_package_of_a_module_is_imported_once_and_as_python_does(folder: Path, text: str) -> None:
+    program(folder, "raise ValueError('the module itself')\n")
+    (folder / "programs" / "__init__.py").write_text(text)
+    ours = start("-m", "mkexplorer", "run", "-m", "programs.program", "1", folder=folder)
+    theirs = start("-m", "programs.program", "1", folder=folder)
+    assert (ours.returncode, ours.stdout, ours.stderr) == (theirs.returncode, theirs.stdout, theirs.stderr)
+
+
 @pytest.mark.parametrize(
     "text",
     [
