@@ -57,6 +57,30 @@ assert not [finder for finder in sys.meta_path if type(finder).__module__.starts
     assert run(program).stderr == ""
 
 
+def test_it_can_be_installed_again_and_again() -> None:
+    program = """
+import mkexplorer
+import torch._inductor.config as config
+import torch._inductor.codegen.multi_kernel as stock
+before = stock.MultiKernelCall
+for _ in range(3):
+    with mkexplorer.installed():
+        assert config.triton.multi_kernel == 1
+        assert stock.MultiKernelCall is not before
+        with mkexplorer.installed():
+            pass
+        assert config.triton.multi_kernel == 1
+    assert config.triton.multi_kernel == 0
+    assert config._is_default("triton.multi_kernel")
+    assert stock.MultiKernelCall is before
+mkexplorer.install()
+config.triton.multi_kernel = 3
+mkexplorer.uninstall()
+assert config.triton.multi_kernel == 3
+"""
+    run(program)
+
+
 def test_what_the_program_or_its_environment_says_of_multi_kernels_holds() -> None:
     program = """
 import mkexplorer

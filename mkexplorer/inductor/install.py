@@ -9,6 +9,7 @@ import sys
 import threading
 import warnings
 from collections.abc import Iterator
+from contextvars import ContextVar
 from types import ModuleType
 from typing import Any
 
@@ -70,6 +71,7 @@ class _Installation:
         self._imports = LateImports({_CONFIG: self._safely(self._turn_on), _STOCK: self._safely(self._replace)})
         self._replaced: list[tuple[ModuleType, str, Any, Any]] = []
         self._config: Any = None
+        self._override: object = None
         self._warned = False
 
     def begin(self) -> None:
@@ -95,7 +97,8 @@ class _Installation:
                 setattr(early, name, stock)
         self._replaced.clear()
         if self._config is not None:
-            _set_multi_kernel(self._config, 1, 0)
+            if _set_multi_kernel(self._config, 1, 0):
+                _set_override(self._config, self._override)
             self._config = None
 
     def _adapter(self) -> Adapter | None:
@@ -113,6 +116,7 @@ class _Installation:
             return
         is_default = getattr(config, "_is_default", lambda name: True)
         if is_default(_OPTION) and config.triton.multi_kernel == 0:
+            self._override = _override(config)
             _set_multi_kernel(config, 0, 1)
             self._config = config
 
@@ -148,13 +152,36 @@ class _Installation:
             warnings.warn(f"{text}: multi-kernels stay as torch has them.", RuntimeWarning, stacklevel=5)
 
 
-def _set_multi_kernel(config: Any, old: int, new: int) -> None:
-    if config.triton.multi_kernel == old:
+def _set_multi_kernel(config: Any, old: int, new: int) -> bool:
+    """Whether it was ``old``."""
+    is_old = bool(config.triton.multi_kernel == old)
+    if is_old:
         config.triton.multi_kernel = new
     # From torch 2.12 on what is set counts for the thread that set it; the default counts for all of them.
-    entry = getattr(config, "_config", {}).get(_OPTION)
+    entry = _entry(config)
     if entry is not None and getattr(entry, "default", None) == old:
         entry.default = new
+    return is_old
+
+
+def _entry(config: Any) -> Any:
+    return getattr(config, "_config", {}).get(_OPTION)
+
+
+def _override(config: Any) -> object:
+    """What was set, or torch's mark for what was not; None where torch keeps neither."""
+    override = getattr(_entry(config), "user_override", None)
+    return override.get() if isinstance(override, ContextVar) else override
+
+
+def _set_override(config: Any, value: object) -> None:
+    """So that nobody, another `install` for one, takes what we set for what the program has set."""
+    entry = _entry(config)
+    override = getattr(entry, "user_override", None)
+    if isinstance(override, ContextVar):
+        override.set(value)
+    elif override is not None:
+        entry.user_override = value
 
 
 _installation = _Installation()
