@@ -458,8 +458,10 @@ def case_under_capture_nothing_is_measured_and_a_later_call_chooses(folder: Path
         with mock.patch.object(gpu, "is_capturing", return_value=True):
             softmax(module)
             softmax(module)
+            call.kernels[0].launchers = []  # as before torch has compiled it, which its own run then does
+            softmax(module)
         assert (races, call.picked_kernel, len(told)) == ([], None, 1)
-        assert [name[:10] for name in names()] == ["triton_red"] * 2
+        assert [name[:10] for name in names()] == ["triton_red"] * 3
         call.kernels[0].launchers = call.kernels[0].launchers[:1]
         softmax(module)
     assert call.picked_kernel == 1

@@ -205,7 +205,7 @@ class MultiKernelCall(StockCall):  # type: ignore[misc]  # mypy does not follow 
             )
         index = self.picked_kernel if self.picked_kernel is not None else self._old or 0
         kernel = self.kernels[index]
-        run = kernel.run if len(kernel.launchers) == 1 else kernel.launchers[0]
+        run = kernel.launchers[0] if len(kernel.launchers) > 1 else kernel.run
         run(*self._get_filtered_args(arguments, index), **keywords)
 
     def _run_by_shape(self, arguments: Sequence[Any], keywords: Mapping[str, Any]) -> None:

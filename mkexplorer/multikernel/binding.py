@@ -56,16 +56,25 @@ def caller(name: str, signature: inspect.Signature, meet: Launch) -> Launch:
 
 
 def dispatcher(
-    name: str, signature: inspect.Signature, arguments: Sequence[str], key: Sequence[str], scope: Mapping[str, object]
+    name: str,
+    signature: inspect.Signature,
+    arguments: Sequence[str],
+    keys: tuple[Sequence[str], Sequence[str]],
+    scope: Mapping[str, object],
 ) -> Launch:
     """As `adaptor`, to what ``_mk_known`` in ``scope`` finds for the key; as `caller` to ``_mk_meet`` if that is None.
 
-    ``key`` are the parts of a tuple, expressions over the parameters and ``scope``.
+    ``keys`` are the parts of a tuple, expressions over the parameters and ``scope``, in two ways: a quick one, and one
+    for arguments without the attributes that it reads.
     """
     head, defaults = _head(signature)
+    quick, sure = ("".join(f"{each}, " for each in key) for key in keys)
     text = (
         f"def {name}({head}):\n"
-        f"    _mk_run = _mk_known(({''.join(f'{each}, ' for each in key)}))\n"
+        f"    try:\n"
+        f"        _mk_run = _mk_known(({quick}))\n"
+        f"    except AttributeError:\n"
+        f"        _mk_run = _mk_known(({sure}))\n"
         f"    if _mk_run is None:\n"
         f"        return _mk_meet(_mk_grid, ({_all(signature)}))\n"
         f"    return _mk_run({''.join(f'{each}, ' for each in arguments)}grid=_mk_grid)\n"

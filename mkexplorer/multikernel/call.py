@@ -147,6 +147,8 @@ class MultiKernelCall:
 
     def _of_lowest_rank(self, job: Ranks) -> int | None:
         if job.store is None:
+            if not self._is_cached:
+                return self.picked  # without a file there is nothing to wait for
             wait_for(self.pick_path)
             return self._kept()
         index = job.ask(self.key, len(self._kernels))

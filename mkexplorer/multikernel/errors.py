@@ -8,6 +8,10 @@ from mkexplorer.catalog.errors import MkexplorerError
 class MultiKernelError(MkexplorerError):
     """A multi-kernel cannot do what was asked of it."""
 
+    def __str__(self) -> str:
+        """With the advice: a program's traceback shows nothing else."""
+        return f"{self.message}. {self.advice}" if self.advice else self.message
+
 
 class DefinitionError(MultiKernelError):
     """The sub-kernels make no multi-kernel, or one of them cannot be written down; the message names the offender."""

@@ -29,7 +29,7 @@ from .call import MultiKernelCall
 from .clones import is_tensor
 from .confirming import CALLS_BEFORE, Confirmer, idle_confirmer
 from .environment import is_cache_disabled
-from .errors import MultiKernelError
+from .errors import DefinitionError, MultiKernelError
 from .merging import check_names, merged_signature
 from .modules import default_cache
 from .parts import Grid, Part, as_part, is_constexpr
@@ -79,6 +79,9 @@ def multi_kernel(
     tells need not be declared. ``cache`` is the folder for the choice and for the generated module that
     ``mkexplorer`` opens, by default the one that it opens by itself.
     """
+    for what, names in (("key", key), ("mutated", mutated)):
+        if isinstance(names, str):
+            raise DefinitionError(f"{what} is the text {names!r}, and no list of names", f"Give {what}=[{names!r}].")
     parts = tuple(as_part(each) for each in sub_kernels)
     if key is None:
         key = tuple(dict.fromkeys(name for part in parts for name in part.keys))
@@ -114,6 +117,7 @@ class MultiKernelFunction:
         self._parts = parts
         self._options = options
         self._operation = operation
+        self._needs_grid = any(part.grid is None for part in parts)
         self._lock = threading.RLock()
         self._entries: dict[Bucket, _Entry] = {}
         self._known: dict[Any, Launch] = {}
@@ -136,6 +140,11 @@ class MultiKernelFunction:
         if self._operation is None and not named and len(arguments) == 1 and inspect.isfunction(arguments[0]):
             return MultiKernelFunction(self._parts, self._options, arguments[0])
         grid = self._operation(*arguments, **named) if self._operation is not None else None
+        if grid is None and self._needs_grid:
+            raise MultiKernelError(
+                f"{self.__name__} was called without a grid, and not all of its sub-kernels have one",
+                f"Launch it as {self.__name__}[grid](…), or give each one its own: sub_kernel(…, grid=…).",
+            )
         return self._launch(grid, *arguments, **named)
 
     @property
@@ -188,11 +197,6 @@ class MultiKernelFunction:
     def _entry(self, bucket: Bucket, named: Mapping[str, Any], grid: Grid | None) -> _Entry:
         with self._lock:
             if bucket not in self._entries:
-                if grid is None and any(part.grid is None for part in self._parts):
-                    raise MultiKernelError(
-                        f"{self.__name__} was called without a grid, and not all of its sub-kernels have one",
-                        f"Launch it as {self.__name__}[grid](…), or give each one its own: sub_kernel(…, grid=…).",
-                    )
                 self._entries[bucket] = self._new_entry(bucket, named, grid)
             return self._entries[bucket]
 
@@ -299,13 +303,14 @@ class MultiKernelFunction:
         key = self._options.key
         if callable(key):
             every = ", ".join(f"{name!r}: {name}" for name in self.__signature__.parameters)
-            parts = [f"*_mk_key({{{every}}})"]
+            sizes = [f"*_mk_key({{{every}}})"]
         else:
-            parts = list(key)
-        parts += self._constexprs
-        parts += [f"{name}.dtype if {name} is not None else None" for name in self._typed]
+            sizes = list(key)
+        sizes += self._constexprs
+        usual = [*sizes, *(f"{name}.dtype if {name} is not None else None" for name in self._typed)]
+        any_types = [*sizes, *(f"getattr({name}, 'dtype', None)" for name in self._typed)]
         scope = {"_mk_key": key, "_mk_known": self._known.get, "_mk_meet": self._meet}
-        return dispatcher(self._function_name, self.__signature__, arguments, parts, scope)
+        return dispatcher(self._function_name, self.__signature__, arguments, (usual, any_types), scope)
 
     def _sizes(self, named: Mapping[str, Any]) -> str:
         """The sizes of a call's bucket, for people and for the key of its pick."""
@@ -336,4 +341,4 @@ def _try(write: Callable[[], object]) -> None:
     try:
         write()
     except MultiKernelError as error:
-        log.warning("%s %s", error.message, error.advice)
+        log.warning("%s", error)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
@@ -12,8 +13,11 @@ from .binding import Launch, triton_launcher
 from .clones import Clones, clone_overwritten
 from .errors import MultiKernelError
 from .grids import compile_grid
+from .measuring import device_of, is_capturing
 from .meta import KernelMeta
 from .tuning import fastest_config, remember_config, remembered_config
+
+log = logging.getLogger("mkexplorer.multikernel")
 
 Grid = Sequence[int] | Callable[[Mapping[str, Any]], Sequence[int]]
 
@@ -85,7 +89,17 @@ class Kernel:
                 )
             if grid is None and self.own_grid is None:
                 raise MultiKernelError(f"{self.name} has no grid of its own", "Pass one with the call: grid=….")
-            config = self._tuned(arguments, grid)
+            config = self._known_config()
+            if config is None and is_capturing(device_of(arguments)):
+                log.warning(
+                    "%s: recorded into a CUDA graph before its configurations were ever tried: recording the first "
+                    "of them, unmeasured. Call it once before the recording.",
+                    self.name,
+                )
+                self.run = self._launcher(self.meta.configs[0])  # type: ignore[method-assign]  # until it can be tuned
+                return
+            if config is None:
+                config = self._tuned(arguments, grid)
             # An attribute of the object: from now on nothing stands between a call and the launcher.
             self.run = self._launcher(config)  # type: ignore[method-assign]  # that is the point
             self.configuration = config
@@ -114,15 +128,18 @@ class Kernel:
         state = "not tuned" if self.configuration is None else _told(self.configuration)
         return f"<{self.meta.kind} {self.name}{f': {state}' if state else ''}>"
 
-    def _tuned(self, arguments: Sequence[Any], grid: Grid | None) -> Mapping[str, int]:
+    def _known_config(self) -> Mapping[str, int] | None:
+        """The one to use without measuring, if there is one."""
         configs = self.meta.configs
         if len(configs) == 1 or self.is_interpreted:
             return configs[0]
         found = remembered_config(self.best_config_file, configs)
         if found is not None:
             return found
-        if self._suggested is not None:
-            return configs[self._suggested]
+        return None if self._suggested is None else configs[self._suggested]
+
+    def _tuned(self, arguments: Sequence[Any], grid: Grid | None) -> Mapping[str, int]:
+        configs = self.meta.configs
         launchers = [self._launcher(config) for config in configs]
         choice = fastest_config(self.name, launchers, self.cloned(arguments), grid)
         if not choice.doubt:

@@ -91,7 +91,7 @@ def load_source(text: str, cache: Path) -> types.ModuleType:
     try:
         return load_module(write_source(text, cache))
     except MultiKernelError as error:
-        _log.warning("%s %s", error.message, error.advice)
+        _log.warning("%s", error)
     # Triton reads a kernel's source through `inspect`, which finds it in here under a name that is no file's.
     name = f"<{key_of(text)}>"
     source = f"{text.strip()}\n"

@@ -8,7 +8,7 @@ from typing import Callable, Protocol, Sequence
 from .statistics import Ruling, Summary, fewest_rounds, is_decided, rule, summary
 
 # A sample costs the GPU this beside the kernel itself: clearing its cache, and the gaps between launches.
-_OVERHEAD_US = 40.0
+_OVERHEAD_US = 80.0
 # Some to warm the cache, and the one that is timed.
 LAUNCHES_OF_A_HOT_RUN = 4
 

@@ -170,6 +170,8 @@ def test_repr_tells_what_was_chosen(times: Stopwatch) -> None:
         (lambda: multi_kernel(kernels.tuned, check), "check is a plain function, no kernel of Triton"),
         (lambda: multi_kernel(kernels.tuned, kernels.scale_greedy), "scale_greedy takes unknown, which scale_looped"),
         (lambda: scale(key=["columns"]), "key names columns, which is no argument"),
+        (lambda: scale(key="count"), "key is the text 'count', and no list of names"),
+        (lambda: scale(mutated="total"), "mutated is the text 'total', and no list of names"),
         (lambda: scale(mutated=["totals"]), "mutated names totals, which is no argument"),
         (lambda: sub_kernel(kernels.scale_plain, BLOK=16), "scale_plain has no parameter BLOK"),
         (lambda: sub_kernel(kernels.tuned, num_warps=4), "scale_looped has @triton.autotune, and num_warps besides"),
@@ -179,13 +181,17 @@ def test_a_mistake_is_told_where_it_is_made(make: Any, message: str) -> None:
     with pytest.raises(DefinitionError, match=message.replace("(", r"\(")) as raised:
         make()
     assert raised.value.advice
+    assert raised.value.advice in str(raised.value)  # a traceback shows no more than this
 
 
-def test_a_missing_grid_is_told() -> None:
+def test_a_missing_grid_is_told(times: Stopwatch) -> None:
     out, total = torch.zeros(50), torch.zeros(1)
-    with pytest.raises(MultiKernelError, match="scale was called without a grid") as raised:
-        scale()(X, out, total, 50, 3.0)
-    assert "scale[grid](…)" in raised.value.advice
+    function = scale()
+    for _ in range(2):
+        with pytest.raises(MultiKernelError, match="scale was called without a grid") as raised:
+            function(X, out, total, 50, 3.0)
+        assert "scale[grid](…)" in raised.value.advice
+        check(function)  # and after a call with one, just as well
 
 
 def test_python_tells_a_missing_or_unknown_argument_by_its_name() -> None:
@@ -367,6 +373,15 @@ def test_an_optional_tensor_may_come_and_go(times: Stopwatch) -> None:
         assert torch.equal(out, X + X if bias is not None else X)
     assert len(times.races) == 2
     assert len(function._known) == 2  # both are called without being looked at again
+
+
+def test_an_argument_may_be_nothing_a_number_or_a_tensor(times: Stopwatch) -> None:
+    times.times_us.update(shift_first=1.0, shift_second=2.0)
+    function = multi_kernel(kernels.shift_first, kernels.shift_second, key=["count"])
+    for by in (None, 2.0, None, 3.0):
+        out = torch.zeros(50)
+        function[(1,)](X, by, out, 50, COUNT=64)
+        assert torch.equal(out, X + (by or 0.0))
 
 
 def test_a_hook_sees_who_runs_and_can_launch_them(monkeypatch: pytest.MonkeyPatch) -> None:
