@@ -142,6 +142,20 @@ def test_a_configuration_found_while_somebody_used_the_gpu_is_not_kept(times: St
     assert not list(tmp_path.iterdir())
 
 
+def test_while_cuda_records_a_graph_nothing_is_tuned(
+    times: Stopwatch, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    one = kernel(*CONFIGS)
+    with monkeypatch.context() as recording, caplog.at_level("WARNING", "mkexplorer.multikernel"):
+        recording.setattr("mkexplorer.multikernel.launching.is_capturing", lambda device: True)
+        one.run(1, 2, grid=(3,))
+    assert [given["BLOCK"] for _, given in one.function.launches] == [16]  # the launch itself, and no other
+    assert times.races == []
+    assert "k: recorded into a CUDA graph before its configurations were ever tried" in caplog.text
+    one.prepare((1, 2), (3,))
+    assert one.configuration == CONFIGS[1]  # the first call outside tunes after all
+
+
 def test_its_own_grid_holds() -> None:
     one = kernel({"BLOCK": 16}, grid=("cdiv(n, BLOCK)",))
     one.run(1, 40)

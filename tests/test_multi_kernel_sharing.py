@@ -160,6 +160,19 @@ def test_a_rank_does_not_wait_for_ever(
     assert "the lowest rank has written no pick" in caplog.text
 
 
+def test_a_rank_without_a_cache_waits_for_no_file(
+    tmp_path: Path, times: Stopwatch, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("MKEXPLORER_SHARE_RANKS", "1")
+    monkeypatch.setenv("RANK", "3")
+    monkeypatch.setenv("WORLD_SIZE", "4")
+    monkeypatch.setattr(config, "disable_cache", True)
+    monkeypatch.setattr(config, "wait_s", 0.05)
+    with caplog.at_level(logging.WARNING, "mkexplorer.multikernel"):
+        assert two(tmp_path).run(1, 2) == "persistent"
+    assert caplog.text == ""
+
+
 def test_a_process_does_not_wait_for_ever(
     tmp_path: Path, times: Stopwatch, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -62,3 +62,21 @@ def add_second(x, bias, out, count, COUNT: tl.constexpr):
     if bias is not None:
         value = tl.load(bias + at, mask=at < count) + value
     tl.store(out + at, value, mask=at < count)
+
+
+@triton.jit
+def shift_first(x, by, out, count, COUNT: tl.constexpr):
+    at = tl.arange(0, COUNT)
+    value = tl.load(x + at, mask=at < count)
+    if by is not None:
+        value += by
+    tl.store(out + at, value, mask=at < count)
+
+
+@triton.jit
+def shift_second(x, by, out, count, COUNT: tl.constexpr):
+    at = tl.arange(0, COUNT)
+    value = tl.load(x + at, mask=at < count)
+    if by is not None:
+        value = by + value
+    tl.store(out + at, value, mask=at < count)
