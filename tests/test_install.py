@@ -81,6 +81,32 @@ assert config.triton.multi_kernel == 3
     run(program)
 
 
+def test_threads_leave_nothing_installed() -> None:
+    program = """
+import sys
+import threading
+import mkexplorer
+import torch._inductor.config as config
+import torch._inductor.codegen.multi_kernel as stock
+before = stock.MultiKernelCall
+sys.setswitchinterval(1e-6)
+
+def again_and_again():
+    for _ in range(50):
+        with mkexplorer.installed():
+            pass
+
+threads = [threading.Thread(target=again_and_again) for _ in range(4)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+assert stock.MultiKernelCall is before
+assert config.triton.multi_kernel == 0
+"""
+    run(program)
+
+
 def test_what_the_program_or_its_environment_says_of_multi_kernels_holds() -> None:
     program = """
 import mkexplorer

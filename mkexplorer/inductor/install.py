@@ -51,15 +51,17 @@ def uninstall() -> None:
 @contextlib.contextmanager
 def installed(*, measure: str = "once", report: bool = False) -> Iterator[None]:
     """`install` for as long as it lasts; where it was installed before, it stays, with the settings of before."""
-    was = _installation.is_begun
-    before = settings.measure, settings.report
-    install(measure=measure, report=report)
+    with _lock:
+        was = _installation.is_begun
+        before = settings.measure, settings.report
+        install(measure=measure, report=report)
     try:
         yield
     finally:
-        settings.measure, settings.report = before
-        if not was:
-            uninstall()
+        with _lock:
+            settings.measure, settings.report = before
+            if not was:
+                uninstall()
 
 
 class _Installation:
