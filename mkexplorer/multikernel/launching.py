@@ -19,6 +19,9 @@ from .tuning import fastest_config, remember_config, remembered_config
 
 log = logging.getLogger("mkexplorer.multikernel")
 
+# Triton's interpreter replaces parts of triton.language while a kernel runs: two threads at once end with its errors.
+_interpreter = threading.Lock()
+
 Grid = Sequence[int] | Callable[[Mapping[str, Any]], Sequence[int]]
 
 
@@ -155,7 +158,8 @@ class Kernel:
         if callable(grid):
             names = {**dict(zip(self.function.arg_names, arguments, strict=False)), **passed}
             grid = tuple(grid(names))
-        return self.function.run(*arguments, grid=grid, **passed)
+        with _interpreter:
+            return self.function.run(*arguments, grid=grid, **passed)
 
     def _given(self, config: Mapping[str, int]) -> dict[str, Any]:
         """What is passed beside the arguments: constants that are parameters, block sizes, options of the compiler."""

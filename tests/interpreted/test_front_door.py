@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +52,14 @@ def test_it_is_launched_like_a_kernel_of_triton(times: Stopwatch) -> None:
     function = scale()
     check(function, times_launched=3)
     assert function.picks == {(): "scale_persistent"}
+    assert len(times.races) == 1
+
+
+def test_threads_may_launch_at_once(times: Stopwatch) -> None:
+    function = scale(key=["count"])
+    with ThreadPoolExecutor(8) as threads:
+        for each in [threads.submit(check, function, times_launched=5) for _ in range(8)]:
+            each.result()
     assert len(times.races) == 1
 
 
