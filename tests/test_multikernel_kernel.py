@@ -46,7 +46,7 @@ def test_the_longest_list_of_arguments_wins_and_keeps_its_order() -> None:
 
 
 def test_an_argument_outside_the_longest_list_names_kernel_and_argument() -> None:
-    with pytest.raises(DefinitionError, match="^short takes w, which long, .* does not: x, y, z$"):
+    with pytest.raises(DefinitionError, match=r"^short takes w, which long, .* does not: x, y, z\b"):
         MultiKernel((spec("long", tensors("x", "y", "z")), spec("short", tensors("x", "w"))))
 
 

@@ -6,6 +6,7 @@ import logging
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +56,9 @@ def test_it_is_launched_like_a_kernel_of_triton(times: Stopwatch) -> None:
     assert len(times.races) == 1
 
 
-def test_threads_may_launch_at_once(times: Stopwatch) -> None:
+def test_threads_may_launch_at_once(times: Stopwatch, request: pytest.FixtureRequest) -> None:
+    request.addfinalizer(partial(sys.setswitchinterval, sys.getswitchinterval()))
+    sys.setswitchinterval(1e-5)
     function = scale(key=["count"])
     with ThreadPoolExecutor(8) as threads:
         for each in [threads.submit(check, function, times_launched=5) for _ in range(8)]:
