@@ -170,6 +170,31 @@ assert config.triton.multi_kernel == 0
     assert "cannot work with this build of torch" in run(program).stderr
 
 
+@pytest.mark.parametrize(
+    "fault",
+    [
+        "sys.modules['mkexplorer.inductor.size_hints'] = None",
+        "import torch.version; torch.version.__version__ = '9.0.1'",
+    ],
+)
+def test_where_warnings_are_errors_torch_can_still_be_imported(fault: str) -> None:
+    program = f"""
+import sys
+import warnings
+import mkexplorer
+mkexplorer.install()
+{fault}
+import torch
+with warnings.catch_warnings():
+    warnings.simplefilter("error", RuntimeWarning)
+    import torch._inductor.config as config
+    import torch._inductor.codegen.multi_kernel as stock
+assert stock.MultiKernelCall.__module__.startswith("torch.")
+assert config.triton.multi_kernel == 0
+"""
+    assert run(program).stderr.count("multi-kernels stay as torch has them") == 1
+
+
 def test_settings_that_are_none_are_refused() -> None:
     program = """
 import mkexplorer

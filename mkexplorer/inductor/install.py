@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import logging
 import os
 import sys
 import threading
@@ -151,7 +152,11 @@ class _Installation:
     def _warn(self, text: str) -> None:
         if not self._warned:
             self._warned = True
-            warnings.warn(f"{text}: multi-kernels stay as torch has them.", RuntimeWarning, stacklevel=5)
+            text = f"{text}: multi-kernels stay as torch has them."
+            try:
+                warnings.warn(text, RuntimeWarning, stacklevel=5)
+            except RuntimeWarning:  # a program for which warnings are errors can still import torch
+                logging.getLogger("mkexplorer.inductor").warning(text)
 
 
 def _set_multi_kernel(config: Any, old: int, new: int) -> bool:
