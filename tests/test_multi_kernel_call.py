@@ -179,6 +179,7 @@ def test_an_invalid_pick_is_told_ignored_and_replaced(
     assert call.picked is None
     assert f"{path}: ignored" in messages.text
     assert call.run(1, 2) == "persistent"
+    assert messages.text.count("ignored") == 1
     assert path.read_text() == "1"
     assert pick_file(call, tmp_path).history.last.before.content == content  # nothing is lost
 

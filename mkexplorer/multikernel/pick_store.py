@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from mkexplorer.catalog.errors import MkexplorerError
@@ -35,7 +36,7 @@ class PickStore:
         """The index in the pick file; None, and a warning, where it holds none of ours."""
         file = self._read()
         if file.pick.state is PickState.INVALID:
-            log.warning("%s: ignored, and measured anew: %s", self.path, self._wrong(file))
+            _tell(self.path, self._wrong(file))
         return file.pick.index
 
     def save(self, choice: Choice, machine: Machine, why: str = "") -> None:
@@ -77,3 +78,9 @@ class PickStore:
     @property
     def _relative(self) -> str:
         return f"{self.key[1:3]}/{self.key}{ENDING}"
+
+
+@lru_cache(maxsize=1024)
+def _tell(path: Path, wrong: str) -> None:
+    """Once: until it has measured, a program reads its pick several times."""
+    log.warning("%s: ignored, and measured anew: %s", path, wrong)
