@@ -717,7 +717,7 @@ def case_a_race_that_the_profiler_missed_is_run_again_and_then_with_events(folde
         with (
             mock.patch.object(cuda, "ProfilerStopwatch", profiler_watch),
             mock.patch.object(cuda, "EventStopwatch", event_watch),
-            mock.patch.object(gpu, "race", side_effect=[failure or "outcome" for failure in failures]),
+            mock.patch.object(cuda, "race", side_effect=[failure or "outcome" for failure in failures]),
         ):
             assert stand_in_gpu.real["race_on_gpu"]([], None) == "outcome"
         return profiler_watch, event_watch

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import io
 import json
 import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
 
 import pytest
 
@@ -22,45 +19,15 @@ from mkexplorer.cli.parser import Given, parse
 from mkexplorer.report.rows import Order
 from mkexplorer.tui.comparison import Subject, compare
 from mkexplorer_widgets.plain_text import visible
+from tests.command_line import Done, Run, Screen, runner
 
 ESCAPE = "\x1b"
-
-
-class Done(NamedTuple):
-    code: int
-    out: str
-    err: str
-
-    @property
-    def lines(self) -> list[str]:
-        return self.out.splitlines()
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.out)
-
-
-Run = Callable[..., Done]
 
 
 @pytest.fixture
 def run(capsys: pytest.CaptureFixture[str]) -> Run:
     """Run a command in this process, without a terminal."""
-
-    def run_it(*arguments: str) -> Done:
-        code = main(arguments)
-        return Done(code, *capsys.readouterr())
-
-    return run_it
-
-
-class Screen(io.StringIO):
-    """Pretends to be a terminal."""
-
-    encoding = "utf-8"
-
-    def isatty(self) -> bool:
-        return True
+    return runner(capsys)
 
 
 def plain(text: str) -> str:

@@ -3,38 +3,21 @@
 from __future__ import annotations
 
 import contextlib
-import logging
 from collections.abc import Iterator, Sequence
 from functools import cache
 from typing import Any
 
 import torch
 
+from mkexplorer.multikernel.measuring import machine_of
 from mkexplorer.picks.model import Machine
-from mkexplorer.race.racing import IN_A_PROGRAM, Contestant, Outcome, race
-
-log = logging.getLogger("mkexplorer.inductor")
-
-# The profiler now and then loses what it saw, and sees all of it the next time.
-_TRIES = 2
-_DRIVER_VERSION = "/sys/module/nvidia/version"
+from mkexplorer.race.racing import Contestant, Outcome
 
 
 def race_on_gpu(contestants: Sequence[Contestant], old: int | None) -> Outcome:
-    """On the current stream. Every contestant has run before.
+    from mkexplorer.race.cuda import race_in_a_program
 
-    The stopwatch goes when the race is over: in a warm-up run of CUDA graph trees its memory is the graph's own.
-    """
-    from mkexplorer.race.cuda import EventStopwatch, ProfilerStopwatch
-
-    for _ in range(_TRIES if ProfilerStopwatch.is_available() else 0):
-        try:
-            return race(contestants, ProfilerStopwatch(), IN_A_PROGRAM, old)
-        except RuntimeError as error:
-            if is_out_of_memory(error):
-                raise
-            log.debug("the profiler missed something: %s", error)  # what is the kernels' fault fails again
-    return race(contestants, EventStopwatch(), IN_A_PROGRAM, old)
+    return race_in_a_program(contestants, old)
 
 
 @contextlib.contextmanager
@@ -68,20 +51,4 @@ def is_out_of_memory(error: BaseException) -> bool:
 @cache
 def machine(device: int) -> Machine:
     """What evidence says of where it was made."""
-    import triton
-
-    has_gpu = torch.cuda.is_available()
-    return Machine(
-        gpu=torch.cuda.get_device_name(device) if has_gpu else None,
-        driver=_driver() if has_gpu else None,
-        torch=str(torch.__version__),
-        triton=str(triton.__version__),
-    )
-
-
-def _driver() -> str | None:
-    try:
-        with open(_DRIVER_VERSION) as file:
-            return file.read().strip() or None
-    except OSError:
-        return None
+    return machine_of(f"cuda:{device}" if torch.cuda.is_available() else "cpu")

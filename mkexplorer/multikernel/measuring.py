@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
@@ -11,7 +10,7 @@ from typing import Any
 
 from mkexplorer.picks.model import Machine
 from mkexplorer.race.host import HostStopwatch
-from mkexplorer.race.racing import IN_A_PROGRAM, Contestant, Outcome, Run, race
+from mkexplorer.race.racing import Contestant, Outcome, Run
 
 from .environment import config
 from .sharing import alone_on
@@ -40,8 +39,10 @@ def measure(contestants: Sequence[Contestant], old: int | None, device: str) -> 
             return _on_host(contestants)
         import torch
 
+        from mkexplorer.race.cuda import race_in_a_program
+
         with torch.cuda.device(device):
-            return _race_on_gpu(contestants, old, torch.cuda.current_device())
+            return race_in_a_program(contestants, old, torch.cuda.current_device())
 
 
 def is_capturing(device: str) -> bool:
@@ -100,14 +101,3 @@ def _on_host(contestants: Sequence[Contestant]) -> Outcome:
     timed = HostStopwatch().time([Run(each) for each in contestants])
     cold = tuple((time_us,) for time_us in timed.times_us)
     return Outcome(cold, tuple(() for _ in cold), None, rounds=1, gpu_us=0.0, clock_mhz=None, disturbed=0)
-
-
-def _race_on_gpu(contestants: Sequence[Contestant], old: int | None, device: int) -> Outcome:
-    """A stopwatch is not kept: it holds memory, perhaps of a pool that is given back as a whole (CUDA graphs')."""
-    from mkexplorer.race.cuda import EventStopwatch, ProfilerStopwatch
-
-    if ProfilerStopwatch.is_available():
-        # It may fail for reasons of its own; what is the kernels' fault fails again below.
-        with contextlib.suppress(RuntimeError):
-            return race(contestants, ProfilerStopwatch(device), IN_A_PROGRAM, old)
-    return race(contestants, EventStopwatch(device), IN_A_PROGRAM, old)
