@@ -1,4 +1,4 @@
-"""What several test files share: recorded wrappers, fresh ones, and the sample."""
+"""What several test files share: recorded wrappers, fresh ones, the sample, and the command line."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from mkexplorer.catalog.catalog import Catalog, open_catalog
 from mkexplorer.catalog.model import Origin, Wrapper
 from mkexplorer.catalog.places import sample_path
 from mkexplorer.catalog.wrapper_parser import parse_wrapper
+from tests.command_line import Run, runner, runner_at_terminal
 
 DATA = Path(__file__).parent / "data"
 
@@ -55,3 +56,15 @@ def fresh_wrappers(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def sample() -> Catalog:
     """The recorded cache of an H100 that comes with mkexplorer."""
     return open_catalog(sample_path())
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str]) -> Run:
+    """Run a command in this process, without a terminal."""
+    return runner(capsys)
+
+
+@pytest.fixture
+def at_terminal(monkeypatch: pytest.MonkeyPatch) -> Run:
+    """The same with somebody at the terminal."""
+    return runner_at_terminal(monkeypatch)

@@ -18,20 +18,10 @@ from mkexplorer.measure.bencher import Bencher
 from mkexplorer.measure.errors import BenchError, BenchUnusable
 from mkexplorer.measure.model import BenchRequest, BenchResult, Device
 from mkexplorer.measure.resources import ResourceReport
-from tests.command_line import Run, runner, runner_at_terminal
+from tests.command_line import Run
 from tests.conftest import DATA
 from tests.fake_bencher import H100, FakeBencher, bench_result, sub_result
 from tests.pick_places import PlayedCache
-
-
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str]) -> Run:
-    return runner(capsys)
-
-
-@pytest.fixture
-def at_terminal(monkeypatch: pytest.MonkeyPatch) -> Run:
-    return runner_at_terminal(monkeypatch)
 
 
 @pytest.fixture

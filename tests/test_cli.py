@@ -19,15 +19,9 @@ from mkexplorer.cli.parser import Given, parse
 from mkexplorer.report.rows import Order
 from mkexplorer.tui.comparison import Subject, compare
 from mkexplorer_widgets.plain_text import visible
-from tests.command_line import Done, Run, Screen, runner
+from tests.command_line import Done, Run, Screen
 
 ESCAPE = "\x1b"
-
-
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str]) -> Run:
-    """Run a command in this process, without a terminal."""
-    return runner(capsys)
 
 
 def plain(text: str) -> str:

@@ -15,7 +15,7 @@ from mkexplorer.picks.writing import LEFTOVER, Occasion
 from mkexplorer.report.checkup import Owner, Patient, examine
 from mkexplorer.report.findings import Finding, Level, worst
 from mkexplorer.report.upstream import upstream_findings
-from tests.command_line import Run, runner
+from tests.command_line import Run
 from tests.fake_bencher import bench_result
 from tests.pick_places import PlayedCache, played_python
 
@@ -32,11 +32,6 @@ HEALTHY = Identity(
 )
 SOMEBODY = Patient(HEALTHY, None, None, MkexplorerError("/x: no such file", "Name another one."), None, {})
 MINE = Owner("me", is_me=True, is_writable=True)
-
-
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str]) -> Run:
-    return runner(capsys)
 
 
 @pytest.fixture

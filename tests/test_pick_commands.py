@@ -20,21 +20,11 @@ from mkexplorer.picks.files import read_pick_file
 from mkexplorer.picks.model import Measured, Who
 from mkexplorer.picks.writing import LEFTOVER, Occasion, apply_change
 from tests.builders import timing
-from tests.command_line import Done, Run, runner, runner_at_terminal
+from tests.command_line import Done, Run
 from tests.pick_places import PlayedCache, played_python
 
 # In torch 2.4 the persistent sub-kernel comes first, from 2.6 on the looped one.
 OLD, NEW = "2.4.1", "2.13.0"
-
-
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str]) -> Run:
-    return runner(capsys)
-
-
-@pytest.fixture
-def at_terminal(monkeypatch: pytest.MonkeyPatch) -> Run:
-    return runner_at_terminal(monkeypatch)
 
 
 @pytest.fixture

@@ -7,15 +7,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
-
-from tests.command_line import Run, runner
+from tests.command_line import Run
 from tests.pick_places import fill_cache
-
-
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str]) -> Run:
-    return runner(capsys)
 
 
 def test_list_pin_and_list_again(run: Run, fresh_wrappers: Path, tmp_path: Path) -> None:
