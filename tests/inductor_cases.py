@@ -18,6 +18,7 @@ import traceback
 import types
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -32,6 +33,7 @@ from torch.autograd import profiler
 import mkexplorer
 from mkexplorer.catalog.store import FolderStore
 from mkexplorer.inductor import gpu, measuring, session
+from mkexplorer.inductor.settings import settings
 from mkexplorer.multikernel.clones import clone_overwritten
 from mkexplorer.picks.changes import PickChange
 from mkexplorer.picks.files import read_pick_file
@@ -117,6 +119,39 @@ def case_installed_is_for_as_long_as_it_lasts(folder: Path) -> None:
             assert stock_module.MultiKernelCall is not StockCall
         assert stock_module.MultiKernelCall is not StockCall
     assert stock_module.MultiKernelCall is StockCall
+
+
+def case_blocks_that_overlap_leave_each_other_alone(folder: Path) -> None:
+    """As those of two threads do, whichever ends first."""
+    before = replace(settings)
+    for order in ((0, 1, 2), (1, 0, 2), (2, 0, 1), (1, 2, 0), (0, 2, 1), (2, 1, 0)):
+        blocks = [mkexplorer.installed(measure=measure) for measure in ("never", "always", "once")]
+        for block in blocks:
+            block.__enter__()
+        still_open = ["never", "always", "once"]
+        for number in order:
+            assert settings.measure == still_open[-1]
+            assert stock_module.MultiKernelCall is not StockCall
+            blocks[number].__exit__(None, None, None)
+            still_open.remove(("never", "always", "once")[number])
+        assert stock_module.MultiKernelCall is StockCall
+        assert settings == before
+
+
+def case_a_block_that_ends_first_leaves_what_was_installed_before_all_of_them(folder: Path) -> None:
+    before = replace(settings)
+    try:
+        mkexplorer.install(measure="never")
+        first, second = mkexplorer.installed(), mkexplorer.installed(measure="always")
+        first.__enter__()
+        second.__enter__()
+        first.__exit__(None, None, None)
+        second.__exit__(None, None, None)
+        assert settings.measure == "never"
+        assert stock_module.MultiKernelCall is not StockCall
+    finally:
+        mkexplorer.uninstall()
+        settings.measure = before.measure
 
 
 def case_the_environment_decides_whether_there_are_multi_kernels(folder: Path) -> None:
@@ -436,13 +471,38 @@ def case_the_metrics_table_gets_its_row(folder: Path) -> None:
 
 
 def case_deterministic_mode_takes_the_first_and_measures_nothing(folder: Path) -> None:
+    with inductor_config.patch(deterministic=True):
+        assert_first_is_taken_unmeasured(load_installed(folder))
+
+
+def case_deterministic_mode_of_the_environment_outlasts_a_compilation(folder: Path) -> None:
+    """After each, torch sets its own setting to what ``torch.use_deterministic_algorithms`` was told."""
+    with mock.patch.dict(os.environ, TORCHINDUCTOR_DETERMINISTIC="1"):
+        torch.use_deterministic_algorithms(False)
+        assert not inductor_config.deterministic
+        assert_first_is_taken_unmeasured(load_installed(folder))
+
+
+def case_kernels_that_were_generated_in_deterministic_mode_stay_in_it(folder: Path) -> None:
+    """As with ``torch.compile(options={"deterministic": True})``, which holds while it compiles."""
+    module = load_installed(folder)
+    with mock.patch.dict(call_of(module).kernels[0].inductor_meta, deterministic=True):
+        assert_first_is_taken_unmeasured(module)
+
+
+def load_installed(folder: Path) -> types.ModuleType:
+    with mkexplorer.installed():
+        return load("softmax", folder)
+
+
+def assert_first_is_taken_unmeasured(module: types.ModuleType) -> None:
     set_times(looped=31.0, persistent=22.0)
     races.clear()
-    with inductor_config.patch(deterministic=True), mkexplorer.installed(measure="always"):
-        module = load("softmax", folder)
+    with mkexplorer.installed(measure="always"):
         softmax(module)
     assert races == []
     assert call_of(module).picked_kernel == 0
+    assert session.decisions[-1].how is session.How.DETERMINISTIC
     assert not pick_of(module).exists()
 
 
@@ -750,8 +810,6 @@ def case_the_race_runs_on_the_stream_of_the_call(folder: Path) -> None:
 
 def case_a_doubtful_choice_is_used_and_not_kept(folder: Path) -> None:
     set_times(looped=31.0, persistent=22.0)
-    from dataclasses import replace
-
     measured = gpu.race_on_gpu
 
     def disturbed(contestants: Any, old: Any) -> Any:
@@ -879,26 +937,53 @@ def case_threads_choose_once(folder: Path) -> None:
     assert len(races) == 1
 
 
-def case_ranks_use_the_choice_of_the_first_to_have_one(folder: Path) -> None:
+@contextmanager
+def one_of_two_ranks() -> Iterator[None]:
     import datetime
 
-    store = torch.distributed.HashStore()
     torch.distributed.init_process_group(
-        "fake", store=store, rank=0, world_size=2, timeout=datetime.timedelta(seconds=5)
+        "fake", store=torch.distributed.HashStore(), rank=0, world_size=2, timeout=datetime.timedelta(seconds=5)
     )
     try:
-        set_times(looped=31.0, persistent=22.0)
-        with mkexplorer.installed():
-            first = load("softmax", folder / "one")
-            softmax(first)
-            set_times(looped=10.0, persistent=22.0)
-            second = load("softmax", folder / "two")
-            softmax(second)
+        yield
     finally:
         torch.distributed.destroy_process_group()
+
+
+def case_ranks_use_the_choice_of_the_first_to_have_one(folder: Path) -> None:
+    with one_of_two_ranks(), mkexplorer.installed():
+        set_times(looped=31.0, persistent=22.0)
+        first = load("softmax", folder / "one")
+        softmax(first)
+        set_times(looped=10.0, persistent=22.0)
+        second = load("softmax", folder / "two")
+        softmax(second)
     assert (call_of(first).picked_kernel, call_of(second).picked_kernel) == (1, 1)
     assert session.decisions[-1].how is session.How.AGREED
     assert pick_of(second).read_text() == "1"
+
+
+def case_a_pinned_pick_stays_whatever_another_rank_chose(folder: Path) -> None:
+    set_times(looped=31.0, persistent=22.0)
+    pin(place_of_pick(folder / "two"), b"0")
+    with one_of_two_ranks(), mkexplorer.installed():
+        softmax(load("softmax", folder / "one"))
+        second = load("softmax", folder / "two")
+        softmax(second)
+    assert call_of(second).picked_kernel == 0
+    assert session.decisions[-1].how is session.How.PINNED
+    assert session.decisions[-1].remark == "another rank chose 1 before this one chose 0"
+
+
+def case_a_pinned_pick_is_the_choice_of_the_ranks_that_come_later(folder: Path) -> None:
+    set_times(looped=31.0, persistent=22.0)
+    pin(place_of_pick(folder / "one"), b"0")
+    with one_of_two_ranks(), mkexplorer.installed():
+        softmax(load("softmax", folder / "one"))
+        second = load("softmax", folder / "two")
+        softmax(second)
+    assert call_of(second).picked_kernel == 0
+    assert session.decisions[-1].how is session.How.AGREED
 
 
 def case_size_hints_choose_by_shape_and_are_verified_when_asked(folder: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 import threading
 from collections.abc import Mapping, Sequence
@@ -22,6 +23,7 @@ from .straight import Launch, Shape, bound, bound_by_shape
 
 log = logging.getLogger("mkexplorer.inductor")
 
+_DETERMINISTIC = "TORCHINDUCTOR_DETERMINISTIC"
 _TABLE = "persistent_red_perf"
 _MOST_IN_TABLE = 4
 _NEAR_FRAMES = 8
@@ -85,7 +87,7 @@ class MultiKernelCall(StockCall):  # type: ignore[misc]  # mypy does not follow 
         if self._is_to_be_measured(found.is_pinned, found.doubt):
             self._old, self._note = found.index, found.doubt
             return
-        self.picked_kernel, self._how = found.index, How.LOADED
+        self.picked_kernel, self._how = found.index, How.PINNED if found.is_pinned else How.LOADED
         stock.log.debug("Load picked kernel %d from cache file %s", found.index, pick.path)
 
     def store_cache(self) -> None:
@@ -133,14 +135,14 @@ class MultiKernelCall(StockCall):  # type: ignore[misc]  # mypy does not follow 
         """Everything that happens once."""
         if self.picked_kernel is None:
             self._choose(arguments, keywords)
-        elif self._how is How.LOADED:
+        elif self._how in (How.LOADED, How.PINNED):
             self._agree(self.picked_kernel)
         assert self._picked is not None
         self._record(self._picked)
         self._note_choice(self._how or How.FORCED)
 
     def _choose(self, arguments: Sequence[Any], keywords: Mapping[str, Any]) -> None:
-        if getattr(inductor_config, "deterministic", False):
+        if self._is_deterministic:
             self.picked_kernel, self._how = 0, How.DETERMINISTIC
             return
         if settings.measure is Measure.NEVER:
@@ -192,9 +194,11 @@ class MultiKernelCall(StockCall):  # type: ignore[misc]  # mypy does not follow 
         told = index
         with session.told("the ranks cannot be asked"):
             told = ranks.agreed(self._pick.key, index, len(self.kernels))
-        if told != index:
+        if told == index:
+            return
+        self._note = f"another rank chose {told} before this one chose {index}"
+        if self._how is not How.PINNED:
             self.picked_kernel, self._how = told, How.AGREED
-            self._note = f"another rank chose {told} before this one chose {index}"
 
     def _run_captured(self, arguments: Sequence[Any], keywords: Mapping[str, Any]) -> None:
         """Neither measures nor tunes, which would end the capture."""
@@ -278,7 +282,20 @@ class MultiKernelCall(StockCall):  # type: ignore[misc]  # mypy does not follow 
 
     @property
     def _may_measure(self) -> bool:
-        return settings.measure is not Measure.NEVER and not getattr(inductor_config, "deterministic", False)
+        return settings.measure is not Measure.NEVER and not self._is_deterministic
+
+    @property
+    def _is_deterministic(self) -> bool:
+        """Whether the program, its environment, or whoever had this compiled wants nothing to rest on times.
+
+        Torch's setting alone does not tell: after each compilation torch sets it to what
+        ``torch.use_deterministic_algorithms`` was told, whatever the environment or the program had made of it.
+        """
+        return bool(
+            getattr(inductor_config, "deterministic", False)
+            or os.environ.get(_DETERMINISTIC) == "1"
+            or self.kernels[0].inductor_meta.get("deterministic")
+        )
 
     @property
     def _measures_shapes(self) -> bool:

@@ -11,6 +11,7 @@ import threading
 import warnings
 from collections.abc import Iterator
 from contextvars import ContextVar
+from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
 
@@ -46,23 +47,50 @@ def install(*, measure: str = "once", report: bool = False) -> None:
 def uninstall() -> None:
     """Leaves torch as it was. Wrappers that are loaded already keep the run time that they were loaded with."""
     with _lock:
+        settings.report = False
         _installation.end()
 
 
 @contextlib.contextmanager
 def installed(*, measure: str = "once", report: bool = False) -> Iterator[None]:
-    """`install` for as long as it lasts; where it was installed before, it stays, with the settings of before."""
+    """`install` for as long as it lasts; where it was installed before, it stays, with the settings of before.
+
+    Blocks of several threads may overlap: the settings are those of the last to begin of those that have not ended.
+    """
     with _lock:
-        was = _installation.is_begun
-        before = settings.measure, settings.report
+        block = _Block(_installation.is_begun, settings.measure, settings.report)
         install(measure=measure, report=report)
+        _open.append(block)
     try:
         yield
     finally:
         with _lock:
-            settings.measure, settings.report = before
-            if not was:
-                uninstall()
+            _end(block)
+
+
+@dataclass(eq=False)
+class _Block:
+    """An `installed` that has not ended, and what was before it."""
+
+    was_begun: bool
+    measure: Measure
+    report: bool
+
+
+_open: list[_Block] = []
+
+
+def _end(block: _Block) -> None:
+    """What was before ``block`` comes back: now if it began last, else when the one that began after it ends."""
+    place = _open.index(block)
+    _open.remove(block)
+    if place < len(_open):
+        after = _open[place]
+        after.was_begun, after.measure, after.report = block.was_begun, block.measure, block.report
+        return
+    if not block.was_begun:
+        uninstall()
+    settings.measure, settings.report = block.measure, block.report
 
 
 class _Installation:

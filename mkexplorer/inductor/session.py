@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING
 from mkexplorer.catalog.model import Timing
 from mkexplorer.race.statistics import Ruling
 
+from .settings import settings
+
 if TYPE_CHECKING:
     from .measuring import Measurement
 
@@ -32,6 +34,7 @@ class How(StrEnum):
 
     MEASURED = "measured"
     LOADED = "loaded"
+    PINNED = "pinned"
     FORCED = "forced"
     FIRST = "not measured"
     DETERMINISTIC = "the first, in deterministic mode"
@@ -80,10 +83,14 @@ class Decision:
 
 
 decisions: list[Decision] = []
+# Those that were made while a report was wanted.
+_reported: list[Decision] = []
 
 
 def note(decision: Decision) -> None:
     decisions.append(decision)
+    if settings.report:
+        _reported.append(decision)
 
 
 @cache
@@ -103,7 +110,13 @@ def told(what: str) -> Iterator[None]:
 
 @cache
 def report_at_exit() -> None:
-    atexit.register(lambda: print(summary(decisions), file=sys.stderr))
+    """What was decided while a report was wanted; nothing where it is no longer wanted, and nothing was."""
+    atexit.register(_report)
+
+
+def _report() -> None:
+    if settings.report or _reported:
+        print(summary(_reported), file=sys.stderr)
 
 
 def summary(found: Sequence[Decision]) -> str:

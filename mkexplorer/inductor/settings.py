@@ -16,7 +16,7 @@ class Measure(StrEnum):
 
 @dataclass
 class Settings:
-    """``report``: for each choice torch's own benchmark is asked too, and a summary is printed at exit."""
+    """``report``: for each choice torch's own benchmark is asked too, and it is in the summary at exit."""
 
     measure: Measure = Measure.ONCE
     report: bool = False

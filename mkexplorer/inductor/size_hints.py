@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import torch._inductor.config as inductor_config
 from torch._inductor.codegen.multi_kernel import SizeHintMultiKernelCall as StockCall
 
 from . import gpu, measuring, session, verification
@@ -43,7 +42,7 @@ class SizeHintMultiKernelCall(MultiKernelCall, StockCall):  # type: ignore[misc]
     def _select_kernel_by_shape(self, *arguments: Any, **keywords: Any) -> None:
         shape = self._get_shape_cache_key(*arguments, **keywords)
         super()._select_kernel_by_shape(*arguments, **keywords)
-        if not measuring.can_race(self.kernels) or getattr(inductor_config, "deterministic", False):
+        if not measuring.can_race(self.kernels) or self._is_deterministic:
             return
         with session.told("a choice by shape is not verified"):
             if settings.measure is Measure.ALWAYS and not gpu.is_capturing():
