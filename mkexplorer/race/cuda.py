@@ -6,9 +6,10 @@ queue all of it, so that the GPU finds its queue full: a pause in it is then som
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import warnings
-from typing import Any, Callable, Sequence
+from typing import Any, Callable, Iterator, Sequence
 
 import torch
 
@@ -23,6 +24,8 @@ _US = 1e3  # of the milliseconds that torch's events count in, and of the nanose
 _MARK_CYCLES = 1
 # What queueing a run costs the host, as first assumed; then as measured.
 _HOST_US = 120.0
+# A launch between two events costs half of what a run does, which clears the cache too.
+_RUN_PER_ROUGH_RUN = 2.0
 _NOMINAL_MHZ = 1_500.0
 _SHORTEST_BLOCKER_US = 100.0
 _LONGEST_BLOCKER_US = 5_000.0
@@ -66,24 +69,28 @@ class _Gpu:
     def __init__(self, device: int | None = None) -> None:
         self.device = torch.cuda.current_device() if device is None else device
         self._cache = _over_the_cache(self.device)
-        self._host_us = _HOST_US
+        self._host_us = 0.0
         self._mhz = _NOMINAL_MHZ
 
     def rough_us(self, contestant: Contestant) -> float:
         """By events, so a few microseconds too long."""
         begin, end = _event(), _event()
         for _ in range(2):
+            clock = _HostClock()
             if contestant.restore is not None:
                 contestant.restore()
             begin.record()
             contestant.launch()
             end.record()
+            host_us = clock.us()
+        self._host_us = max(self._host_us, host_us * _RUN_PER_ROUGH_RUN)
         end.synchronize()
         return float(begin.elapsed_time(end)) * _US
 
     def block(self, runs: int) -> float:
         """Keeps the GPU busy while ``runs`` are queued; the cycles that it will take."""
-        blocker_us = min(max(runs * self._host_us * 1.3, _SHORTEST_BLOCKER_US), _LONGEST_BLOCKER_US)
+        host_us = self._host_us or _HOST_US
+        blocker_us = min(max(runs * host_us * 1.3, _SHORTEST_BLOCKER_US), _LONGEST_BLOCKER_US)
         cycles = int(blocker_us * self._mhz)
         torch.cuda._sleep(cycles)
         return float(cycles)
@@ -190,14 +197,10 @@ class ProfilerStopwatch(_Gpu):
 class _Span:
     """One thing that the GPU did, in nanoseconds of the driver's clock."""
 
-    def __init__(self, name: str, begin: int, end: int) -> None:
-        self.name = name
+    def __init__(self, begin: int, end: int, is_mark: bool) -> None:
         self.begin = begin
         self.end = end
-
-    @property
-    def is_mark(self) -> bool:
-        return "spin_kernel" in self.name
+        self.is_mark = is_mark
 
 
 class _HostClock:
@@ -243,20 +246,30 @@ def _event() -> Any:
     return torch.cuda.Event(enable_timing=True)
 
 
-def _profile() -> Any:
+@contextlib.contextmanager
+def _profile() -> Iterator[Any]:
+    """Without ``acc_events``, which has torch make objects of all events when it ends: 5 ms for a race."""
+    session = torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CUDA])
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CUDA], acc_events=True)
+        warnings.simplefilter("ignore")  # torch warns that each session has its own events
+        session.__enter__()
+    try:
+        yield session
+    finally:
+        session.__exit__(None, None, None)
 
 
 def _spans(session: Any) -> list[_Span]:
     """All that ran on the GPU meanwhile, in order; on the stream of the marks alone, if others ran too."""
     found = []
     marked = None
+    gpu = torch.autograd.DeviceType.CUDA
     for event in session.profiler.kineto_results.events():
-        if "cuda" not in str(event.device_type()).lower() or event.duration_ns() <= 0:
+        duration = event.duration_ns()
+        if duration <= 0 or event.device_type() != gpu:
             continue
-        span = _Span(event.name(), event.start_ns(), event.start_ns() + event.duration_ns())
+        begin = event.start_ns()
+        span = _Span(begin, begin + duration, is_mark="spin_kernel" in event.name())
         found.append((span, event.device_resource_id()))
         if span.is_mark:
             marked = event.device_resource_id()
