@@ -32,6 +32,16 @@ def host_loop(run: Callable[..., Any], arguments: Sequence[Any], named: Mapping[
     return calls
 
 
+def attribute_loop(holder: Any, arguments: Sequence[Any], named: Mapping[str, Any]) -> Callable[[], None]:
+    """As generated code calls: ``run`` is looked up in every call."""
+
+    def calls() -> None:
+        for _ in range(CALLS):
+            holder.run(*arguments, **named)
+
+    return calls
+
+
 def bracket_loop(function: Any, arguments: Sequence[Any], named: Mapping[str, Any]) -> Callable[[], None]:
     """As a kernel of Triton is launched."""
 

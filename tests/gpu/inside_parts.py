@@ -10,6 +10,7 @@ import os
 import sys
 import time
 import types
+import zipfile
 from collections.abc import Callable, Sequence
 from statistics import median
 from typing import Any
@@ -24,6 +25,7 @@ from torch.profiler import ProfilerActivity, profile
 
 import mkexplorer
 from tests.gpu import inside_models
+from tests.gpu.host_times import attribute_loop, host_times
 
 StockCall = stock_module.MultiKernelCall
 WRONG = 1.03
@@ -172,23 +174,14 @@ def part_overhead() -> None:
     stock.picked_kernel, stock._recorded = call.picked_kernel, True
     launcher = getattr(kernel, "_cached_launcher", None) or kernel.launchers[0]
     stream = keywords["stream"]
-    # As generated code calls: the attribute is looked up in every call.
     holders = {
         "stock's MultiKernelCall.run": stock,
         "ours after the choice": call,
         "the sub-kernel's own run": kernel,
         "the launcher itself": type("Launcher", (), {"run": staticmethod(launcher)})(),
     }
-    times: dict[str, list[float]] = {name: [] for name in holders}
-    a, b, c, d = arguments
-    for _ in range(60):
-        for name, holder in holders.items():
-            torch.cuda.synchronize()
-            began = time.perf_counter()
-            for _ in range(200):
-                holder.run(a, b, c, d, stream=stream)
-            times[name].append((time.perf_counter() - began) / 200 * 1e6)
-    found = {name: median(values) for name, values in times.items()}
+    times = host_times([attribute_loop(holder, arguments, {"stream": stream}) for holder in holders.values()])
+    found = dict(zip(holders, times, strict=True))
     for name, time_us in found.items():
         check(f"host time of a call: {name}", None, f"{time_us:.2f} us")
     above = found["ours after the choice"] - found["the launcher itself"]
@@ -255,8 +248,9 @@ def step_of(model: Any, x: Any) -> Callable[[], None]:
 def part_program() -> None:
     """A program with three multi-kernels; its rows are what became of each. INSTALL=1 has it use ours.
 
-    GO_ON=1 has it tell of what dies and go on.
+    GO_ON=1 has it tell of what dies and go on, DETERMINISTIC=1 use torch's deterministic algorithms.
     """
+    torch.use_deterministic_algorithms(os.environ.get("DETERMINISTIC") == "1")
     if os.environ.get("INSTALL") == "1":
         mkexplorer.install(measure=os.environ.get("MEASURE", "once"))
     x = torch.randn(4096, 1024, device="cuda")
@@ -490,43 +484,67 @@ def part_capture() -> None:
 
 
 def part_cpp() -> None:
-    """C++ wrappers and AOTInductor; first whether they work here at all, without multi-kernels."""
-    x = torch.rand(64, 1024, device="cuda")
-    model = torch.nn.Sequential(torch.nn.LayerNorm(1024), torch.nn.Softmax(-1)).cuda()
-    expected = model(x)
-    jit = {"cpp_wrapper": True, "triton.autotune_at_compile_time": True}
+    """C++ wrappers; first whether they work here at all, without multi-kernels."""
+    x, model, expected = to_be_cpp()
+    options = {"cpp_wrapper": True, "triton.autotune_at_compile_time": True}
 
-    def of_jit() -> Any:
+    def found() -> Any:
         torch._dynamo.reset()
         torch._inductor.codecache.PyCodeCache.cache_clear()
-        with inductor_config.patch(jit), torch.no_grad():
+        with inductor_config.patch(options), torch.no_grad():
             return torch.compile(model, fullgraph=True)(x)
 
-    def of_aoti() -> Any:
-        torch._dynamo.reset()
-        with torch.no_grad():
-            package = torch._inductor.aoti_compile_and_package(torch.export.export(model, (x,)))
-            return torch._inductor.aoti_load_package(package)(x)
-
-    for what, run in (("C++ wrapper", of_jit), ("AOTInductor", of_aoti)):
-        try:
-            inductor_config.triton.multi_kernel = 0
-            run()
-        except Exception as error:
-            check(f"{what}: does not work on this machine, with or without us", None, str(error)[-200:])
-            continue
-        for value in (1, 3) if run is of_jit else (1,):
-            inductor_config.triton.multi_kernel = value
-            with mkexplorer.installed():
-                try:
-                    found = run()
-                except Exception as error:
-                    check(f"{what}, multi_kernel={value}", False, f"{type(error).__name__}: {str(error)[-300:]}")
-                else:
-                    check(f"{what}, multi_kernel={value}: right", torch.allclose(found, expected, atol=1e-4))
+    try:
+        inductor_config.triton.multi_kernel = 0
+        found()
+    except Exception as error:
+        check("C++ wrapper: does not work on this machine, with or without us", None, str(error)[-200:])
+        return
+    for value in (1, 3):
+        inductor_config.triton.multi_kernel = value
+        with mkexplorer.installed():
+            try:
+                right = torch.allclose(found(), expected, atol=1e-4)
+            except Exception as error:
+                check(f"C++ wrapper, multi_kernel={value}", False, f"{type(error).__name__}: {str(error)[-300:]}")
+            else:
+                check(f"C++ wrapper, multi_kernel={value}: right", right)
     from mkexplorer.inductor import session
 
     check("multi-kernels were chosen for C++", len(session.decisions) > 0, len(session.decisions))
+
+
+def part_aoti() -> None:
+    """AOTInductor's package of a model. INSTALL=1 has it use ours, LOAD=1 loads the package and runs it."""
+    x, model, expected = to_be_cpp()
+    if os.environ.get("INSTALL") == "1":
+        mkexplorer.install()
+    with torch.no_grad():
+        package = torch._inductor.aoti_compile_and_package(torch.export.export(model, (x,)))
+    from mkexplorer.inductor import session
+
+    text = cpp_of(package)
+    for each in session.decisions:
+        others = [name for name in each.names if name != each.names[each.index]]
+        is_alone = each.names[each.index] in text and not any(name in text for name in others)
+        check("AOTInductor: the C++ has the chosen sub-kernel and no other", is_alone, f"{each.how}: {each.index}")
+    if os.environ.get("LOAD") == "1":
+        with torch.no_grad():
+            found = torch._inductor.aoti_load_package(package)(x)
+        check("AOTInductor: right", torch.allclose(found, expected, atol=1e-4))
+
+
+def to_be_cpp() -> tuple[Any, Any, Any]:
+    x = torch.rand(64, 1024, device="cuda")
+    model = torch.nn.Sequential(torch.nn.LayerNorm(1024), torch.nn.Softmax(-1)).cuda()
+    return x, model, model(x)
+
+
+def cpp_of(package: str) -> str:
+    """All C++ in it."""
+    with zipfile.ZipFile(package) as archive:
+        names = [name for name in archive.namelist() if name.endswith((".cpp", ".h"))]
+        return "\n".join(archive.read(name).decode() for name in names)
 
 
 # ------------------------------------------------------------------------------------------------------------ ranks
