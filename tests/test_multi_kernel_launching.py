@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,13 +11,14 @@ from typing import Any
 import pytest
 import torch
 
-from mkexplorer.multikernel.binding import part_of, triton_launcher
+from mkexplorer.multikernel.binding import Passed, part_of, triton_launcher
+from mkexplorer.multikernel.call import MultiKernelCall
 from mkexplorer.multikernel.environment import config
 from mkexplorer.multikernel.errors import MultiKernelError
 from mkexplorer.multikernel.launching import Kernel
 from mkexplorer.multikernel.meta import KernelMeta
 
-from .stub_kernels import Stopwatch
+from .stub_kernels import Stopwatch, StubKernel, run_module
 
 CONFIGS: tuple[Mapping[str, int], ...] = ({"BLOCK": 16, "num_warps": 1}, {"BLOCK": 32, "num_warps": 2})
 
@@ -27,6 +29,7 @@ class Function:
     def __init__(self, *parameters: str) -> None:
         self.arg_names = list(parameters)
         self.launches: list[tuple[tuple[Any, ...], dict[str, Any]]] = []
+        self.callers: list[str] = []
 
     def run(self, *arguments: Any, grid: Any, warmup: bool, **given: Any) -> str:
         assert not warmup
@@ -34,8 +37,19 @@ class Function:
             raise RuntimeError("out of resource")
         if arguments and isinstance(arguments[0], torch.Tensor):
             arguments[0].add_(1)
+        self.callers = callers_up_to_here()
         self.launches.append((arguments, {**given, "grid": grid}))
         return "launched"
+
+
+def callers_up_to_here() -> list[str]:
+    """The files of the Python functions that are between a test and a stand-in for one of Triton's."""
+    files = []
+    frame = sys._getframe(2)
+    while frame.f_code.co_filename != __file__ and frame.f_back is not None:
+        files.append(frame.f_code.co_filename)
+        frame = frame.f_back
+    return files
 
 
 @pytest.fixture
@@ -156,6 +170,94 @@ def test_while_cuda_records_a_graph_nothing_is_tuned(
     assert one.configuration == CONFIGS[1]  # the first call outside tunes after all
 
 
+def test_recorded_first_a_kernel_that_is_called_directly_is_tuned_later(
+    times: Stopwatch, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    one = kernel(*CONFIGS)
+    with monkeypatch.context() as recording, caplog.at_level("WARNING", "mkexplorer.multikernel"):
+        recording.setattr("mkexplorer.multikernel.launching.is_capturing", lambda device: True)
+        for _ in range(3):
+            one.run(1, 2, grid=(3,))
+    assert caplog.text.count("recorded into a CUDA graph") == 1
+    one.run(1, 2, grid=(3,))
+    assert [given["BLOCK"] for _, given in one.function.launches[:3]] == [16] * 3
+    assert one.function.launches[-1][1]["BLOCK"] == 32
+    assert len(times.races) == 1
+
+
+# ------------------------------------------------------------------------------------------------ as part of a call
+
+
+TAKES_LESS = {"k": "out x n", "other": "x scratch out n"}
+
+
+def of_two(one: Kernel, cache: Path) -> MultiKernelCall:
+    """Of ``one`` and a slower one that takes more, in another order."""
+    return MultiKernelCall("multi_kernel_0", [one, StubKernel("other")], run_module(TAKES_LESS), cache)
+
+
+def takes_less(*configs: Mapping[str, int]) -> Kernel:
+    function = Function("out", "EPS", "x", "n", "BLOCK")
+    return Kernel(function, KernelMeta("k", constants={"EPS": 0.5}, configs=configs))
+
+
+@pytest.fixture
+def k_wins(times: Stopwatch) -> Stopwatch:
+    times.times_us.update(k=1.0, other=2.0)
+    return times
+
+
+def test_one_function_stands_between_a_call_and_triton(k_wins: Stopwatch, tmp_path: Path) -> None:
+    one = takes_less({"BLOCK": 16, "num_warps": 4})
+    call = of_two(one, tmp_path)
+    call.run("x", "scratch", "out", 7, grid=(3,))
+    assert call.run("x", "scratch", "out", 7, grid=(4,), stream=5) == "launched"
+    given = {"EPS": 0.5, "x": "x", "n": 7, "BLOCK": 16, "num_warps": 4, "grid": (4,)}
+    assert one.function.launches[-1] == (("out",), given)
+    assert one.function.callers == ["<call of a multi-kernel>"]
+
+
+def test_one_that_takes_all_is_called_as_it_is(k_wins: Stopwatch, tmp_path: Path) -> None:
+    one = kernel({"BLOCK": 16})
+    source = run_module({"k": "x n", "other": "x n"})
+    call = MultiKernelCall("multi_kernel_0", [one, StubKernel("other")], source, tmp_path)
+    call.run(1, 2, grid=(3,))
+    assert call.run is one.run
+    call.run(1, 2, grid=(3,))
+    assert one.function.callers == ["<call of a multi-kernel>"]
+
+
+def test_a_part_of_a_call_is_launched_with_the_tuned_configuration(k_wins: Stopwatch, tmp_path: Path) -> None:
+    one = takes_less(*CONFIGS)
+    call = of_two(one, tmp_path)
+    for _ in range(2):
+        call.run("x", "scratch", "out", 7, grid=(3,))
+    assert one.function.launches[-1][1]["BLOCK"] == 32
+
+
+def test_recorded_first_a_part_of_a_call_is_tuned_later(
+    k_wins: Stopwatch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = takes_less(*CONFIGS)
+    call = of_two(one, tmp_path)
+    with monkeypatch.context() as recording:
+        for module in ("call", "launching"):
+            recording.setattr(f"mkexplorer.multikernel.{module}.is_capturing", lambda device: True)
+        call.run("x", "scratch", "out", 7, grid=(3,))
+    assert [(arguments, given["BLOCK"]) for arguments, given in one.function.launches] == [(("out",), 16)]
+    call.run("x", "scratch", "out", 7, grid=(3,))
+    assert one.function.launches[-1][1]["BLOCK"] == 32
+
+
+def test_one_argument_may_be_taken_twice() -> None:
+    one = kernel({"BLOCK": 16}, grid=("7",))
+    one.prepare((1, 2), None)
+    one.launcher_for(("grid", "class", "own_grid"), (2, 2))(1, 2, 3, grid=(3,))
+    ((arguments, given),) = one.function.launches
+    assert arguments == (3, 3)
+    assert given["grid"]({}) == (7,)  # its own holds
+
+
 def test_its_own_grid_holds() -> None:
     one = kernel({"BLOCK": 16}, grid=("cdiv(n, BLOCK)",))
     one.run(1, 40)
@@ -184,5 +286,6 @@ def test_any_parameter_name_can_be_bound(names: tuple[str, ...]) -> None:
 
 
 def test_a_launcher_for_triton_takes_its_own_names() -> None:
-    run = triton_launcher(lambda *arguments, **named: (arguments, named), ("grid_", "launch"), {"num_warps": 4}, None)
+    passed = Passed(("grid_", "launch"), {"grid_": 0, "launch": 1})
+    run = triton_launcher(lambda *given, **named: (given, named), ("grid_", "launch"), passed, {"num_warps": 4}, None)
     assert run(1, 2, grid=(3,)) == ((1, 2), {"num_warps": 4, "grid": (3,), "warmup": False})

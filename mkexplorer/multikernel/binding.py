@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import keyword
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 Launch = Callable[..., Any]
@@ -12,40 +13,53 @@ Launch = Callable[..., Any]
 _OWN = frozenset({"launch", "own_grid", "grid", "stream", "run"})
 
 
+@dataclass(frozen=True)
+class Passed:
+    """What a call passes: ``parameters``. ``taken`` are a kernel's own of them, with their positions among those."""
+
+    parameters: Sequence[str]
+    taken: Mapping[str, int]
+
+
 def part_of(launch: Launch, parameters: Sequence[str], takes: Sequence[int]) -> Launch:
     """``run(*parameters, grid=None, stream=None)`` that gives ``launch`` those at the positions in ``takes``.
 
     That is ``launch`` itself where it takes all of them in order.
     """
-    if list(takes) == list(range(len(parameters))):
+    if takes_all(parameters, takes):
         return launch
     names = _usable(parameters)
     taken = "".join(f"{names[position]}, " for position in takes)
-    head = ", ".join([*names, "grid=None", "stream=None"])
-    return _defined(f"def run({head}):\n    return launch({taken}grid=grid, stream=stream)\n", {"launch": launch})
+    return _defined(f"{_run(names)}\n    return launch({taken}grid=grid, stream=stream)\n", {"launch": launch})
 
 
-def triton_launcher(launch: Launch, parameters: Sequence[str], given: Mapping[str, object], own_grid: object) -> Launch:
-    """``run(*arguments, grid=None, stream=None)`` that launches a kernel of Triton by its own ``run``, ``launch``.
+def takes_all(parameters: Sequence[str], takes: Sequence[int]) -> bool:
+    """Whether a call of the kernel is a call with all ``parameters``, in order."""
+    return list(takes) == list(range(len(parameters)))
 
-    ``parameters`` are the kernel's; those that ``given`` holds are passed with it, as are options such as num_warps,
-    the others are the arguments. Triton launches on the current stream whatever ``stream`` says, and with ``own_grid``
-    if there is one.
+
+def triton_launcher(
+    launch: Launch, parameters: Sequence[str], passed: Passed, given: Mapping[str, object], own_grid: object
+) -> Launch:
+    """``run(*passed.parameters, grid=None, stream=None)`` that launches a kernel of Triton by its ``run``, ``launch``.
+
+    ``parameters`` are the kernel's, in order: those that are ``passed.taken`` from the call, and those that ``given``
+    holds, which is passed by name, with options such as num_warps. Triton launches on the current stream whatever
+    ``stream`` says, and with ``own_grid`` if there is one.
     """
-    names = _usable(parameters)
-    arguments = [name for name, parameter in zip(names, parameters, strict=True) if parameter not in given]
-    passed, positional = [], True
-    for name, parameter in zip(names, parameters, strict=True):
-        positional = positional and parameter not in given
-        if parameter not in given:
-            passed.append(name if positional else f"{parameter}={name}")
+    names = _usable(passed.parameters)
+    arguments, is_positional = [], True
+    for parameter in parameters:
+        is_positional = is_positional and parameter in passed.taken
+        if parameter in passed.taken:
+            name = names[passed.taken[parameter]]
+            arguments.append(name if is_positional else f"{parameter}={name}")
     values = {f"given{number}": value for number, value in enumerate(given.values())}
-    passed += [f"{key}={name}" for key, name in zip(given, values, strict=True)]
+    arguments += [f"{key}={name}" for key, name in zip(given, values, strict=True)]
     grid = "grid" if own_grid is None else "own_grid"
-    head = ", ".join([*arguments, "grid=None", "stream=None"])
-    body = ", ".join([*passed, f"grid={grid}", "warmup=False"])
+    body = ", ".join([*arguments, f"grid={grid}", "warmup=False"])
     scope = {"launch": launch, "own_grid": own_grid, **values}
-    return _defined(f"def run({head}):\n    return launch({body})\n", scope)
+    return _defined(f"{_run(names)}\n    return launch({body})\n", scope)
 
 
 def caller(name: str, signature: inspect.Signature, meet: Launch) -> Launch:
@@ -89,6 +103,10 @@ def adaptor(name: str, signature: inspect.Signature, run: Launch, arguments: Seq
     return _defined(
         f"def {name}({head}):\n    return _mk_run({passed}grid=_mk_grid)\n", {**scope, "_mk_run": run}, name
     )
+
+
+def _run(names: Sequence[str]) -> str:
+    return f"def run({', '.join([*names, 'grid=None', 'stream=None'])}):"
 
 
 def _head(signature: inspect.Signature) -> tuple[str, dict[str, object]]:

@@ -32,8 +32,9 @@ class MultiKernelCall:
     that was kept is there from the beginning.
 
     A sub-kernel is a `Kernel`, or anything with its ``run``. If it has them, ``prepare(arguments, grid)`` is called
-    before its first launch, ``mutated_positions`` and ``output_positions`` say which of its arguments it overwrites,
-    ``name`` and ``meta`` what it is called, and ``is_interpreted`` that it runs on the CPU.
+    before its first launch, ``launcher_for(parameters, takes)`` gives what launches it with some of a call's arguments,
+    ``mutated_positions`` and ``output_positions`` say which of its own it overwrites, ``name`` and ``meta`` what it is
+    called, and ``is_interpreted`` that it runs on the CPU.
     """
 
     def __init__(
@@ -213,7 +214,11 @@ class MultiKernelCall:
         if hasattr(kernel, "prepare"):
             own, grid = parts_of(self._module, len(self._kernels), call)[index]
             kernel.prepare(own, grid)
-        return part_of(kernel.run, self._module.ARGUMENTS, self._module.TAKES[index])
+        parameters, takes = self._module.ARGUMENTS, self._module.TAKES[index]
+        if hasattr(kernel, "launcher_for"):
+            found: Launch = kernel.launcher_for(parameters, takes)
+            return found
+        return part_of(kernel.run, parameters, takes)
 
     def _kernel(self, index: int) -> Any:
         kernel = self._kernels[index]

@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from .binding import Launch, triton_launcher
+from .binding import Launch, Passed, takes_all, triton_launcher
 from .clones import Clones, clone_overwritten
 from .errors import MultiKernelError
 from .grids import compile_grid
@@ -29,7 +29,8 @@ class Kernel:
     """``function`` is what `triton.jit` made of a function, `triton.heuristics` and `triton.autotune` around it or not.
 
     Its configurations are tuned at the first launch, or when `prepare` is called, and the winner is remembered in the
-    ``best_config_file``. After that ``run`` is the launcher itself.
+    ``best_config_file``. After that ``run`` is the launcher itself. Until then a call that CUDA records into a graph
+    launches the first configuration, which that graph keeps; the first call outside tunes after all.
 
     ``own_grid``, or the grid that ``meta`` tells, holds for all its launches; without either, each call gives one.
     """
@@ -77,14 +78,17 @@ class Kernel:
 
         ``arguments`` are in the kernel's order. Triton launches on the current stream, whatever ``stream`` says.
         """
-        self.prepare(arguments, grid)
-        return self.run(*arguments, grid=grid, stream=stream)
+        launch = self.prepare(arguments, grid)
+        return launch(*arguments, grid=grid, stream=stream)
 
-    def prepare(self, arguments: Sequence[Any], grid: Grid | None) -> None:
-        """Settles the configuration; measures on copies of what the kernel overwrites, unless it is remembered."""
+    def prepare(self, arguments: Sequence[Any], grid: Grid | None) -> Launch:
+        """Settles the configuration; measures on copies of what the kernel overwrites, unless it is remembered.
+
+        Returns what launches this call: ``run`` from now on, if CUDA does not record the call.
+        """
         with self._lock:
             if self.configuration is not None:
-                return
+                return self.run
             if len(arguments) != len(self.arguments):
                 raise MultiKernelError(
                     f"{self.name} takes {len(self.arguments)} arguments ({', '.join(self.arguments)}), "
@@ -94,18 +98,23 @@ class Kernel:
                 raise MultiKernelError(f"{self.name} has no grid of its own", "Pass one with the call: grid=….")
             config = self._known_config()
             if config is None and is_capturing(device_of(arguments)):
-                log.warning(
-                    "%s: recorded into a CUDA graph before its configurations were ever tried: recording the first "
-                    "of them, unmeasured. Call it once before the recording.",
-                    self.name,
-                )
-                self.run = self._launcher(self.meta.configs[0])  # type: ignore[method-assign]  # until it can be tuned
-                return
+                return self._untuned
             if config is None:
                 config = self._tuned(arguments, grid)
             # An attribute of the object: from now on nothing stands between a call and the launcher.
-            self.run = self._launcher(config)  # type: ignore[method-assign]  # that is the point
+            self.run = self._launcher(config, self._own)  # type: ignore[method-assign]  # that is the point
             self.configuration = config
+            return self.run
+
+    def launcher_for(self, parameters: Sequence[str], takes: Sequence[int]) -> Launch:
+        """``run`` for a call with more ``parameters``, of which the kernel takes those at the positions in ``takes``.
+
+        Only for after `prepare`. Like ``run`` it is one function above Triton's own, and not one more.
+        """
+        if takes_all(parameters, takes):
+            return self.run
+        config = self.meta.configs[0] if self.configuration is None else self.configuration
+        return self._launcher(config, Passed(parameters, dict(zip(self.arguments, takes, strict=True))))
 
     def suggest(self, other: Kernel) -> None:
         """Uses the configuration that ``other``, the same kernel for other sizes, uses, until `reconsider`."""
@@ -131,6 +140,21 @@ class Kernel:
         state = "not tuned" if self.configuration is None else _told(self.configuration)
         return f"<{self.meta.kind} {self.name}{f': {state}' if state else ''}>"
 
+    @property
+    def _own(self) -> Passed:
+        """A call with its own arguments alone."""
+        return Passed(self.arguments, {name: position for position, name in enumerate(self.arguments)})
+
+    @cached_property
+    def _untuned(self) -> Launch:
+        """For calls that CUDA records; told once, however often it is recorded."""
+        log.warning(
+            "%s: recorded into a CUDA graph before its configurations were ever tried: recording the first "
+            "of them, unmeasured. Call it once before the recording.",
+            self.name,
+        )
+        return self._launcher(self.meta.configs[0], self._own)
+
     def _known_config(self) -> Mapping[str, int] | None:
         """The one to use without measuring, if there is one."""
         configs = self.meta.configs
@@ -143,15 +167,15 @@ class Kernel:
 
     def _tuned(self, arguments: Sequence[Any], grid: Grid | None) -> Mapping[str, int]:
         configs = self.meta.configs
-        launchers = [self._launcher(config) for config in configs]
+        launchers = [self._launcher(config, self._own) for config in configs]
         choice = fastest_config(self.name, launchers, self.cloned(arguments), grid)
         if not choice.doubt:
             remember_config(self.best_config_file, configs, choice)
         return configs[choice.index]
 
-    def _launcher(self, config: Mapping[str, int]) -> Launch:
+    def _launcher(self, config: Mapping[str, int], passed: Passed) -> Launch:
         launch = self._interpret if self.is_interpreted else self.function.run
-        return triton_launcher(launch, self.function.arg_names, self._given(config), self.own_grid)
+        return triton_launcher(launch, self.function.arg_names, passed, self._given(config), self.own_grid)
 
     def _interpret(self, *arguments: Any, grid: Grid, **passed: Any) -> Any:
         """The interpreter gives a grid's function tensors where a GPU gives numbers."""
