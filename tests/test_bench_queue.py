@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from types import UnionType
 
 import pytest
 
@@ -36,6 +37,7 @@ from .bench_answers import answer, request
 from .fake_python import fake_python
 
 PATIENCE_S = 60.0
+ENDED = Finished | Failed | Cancelled
 
 
 class Slow:
@@ -74,12 +76,12 @@ class Witness:
             self.events.append(event)
             self._heard.notify_all()
 
-    def wait_for(self, kind: type[BenchEvent], count: int = 1) -> None:
+    def wait_for(self, kind: type[BenchEvent] | UnionType, count: int = 1) -> None:
         with self._heard:
             found = self._heard.wait_for(lambda: len(self.of(kind)) >= count, PATIENCE_S)
         assert found, self.events
 
-    def of(self, kind: type[BenchEvent]) -> list[BenchEvent]:
+    def of(self, kind: type[BenchEvent] | UnionType) -> list[BenchEvent]:
         return [event for event in self.events if isinstance(event, kind)]
 
     def told(self) -> list[str]:
@@ -163,8 +165,8 @@ class TestOrder:
 class TestFailing:
     def test_is_told_and_the_next_one_runs(self, queue: BenchQueue, slow: Slow, witness: Witness) -> None:
         slow.error = BenchError("illegal address")
-        slow.go.set()
         submit(queue, "a", "b")
+        slow.go.set()
         witness.wait_for(Idle)
         assert [each for each in witness.told() if each[0] == "F"] == ["Failed a", "Failed b"]
 
@@ -279,7 +281,7 @@ class TestWithWorkers:
             queue = BenchQueue(bencher, witness)
             names = [f"c{number}" for number in range(100)]
             submit(queue, *names)
-            witness.wait_for(Idle)
+            witness.wait_for(ENDED, len(names))  # it may be idle before the last one is submitted
             assert [each for each in witness.told() if each.startswith("Failed")] == [
                 f"Failed {name}" for name in names
             ]
@@ -310,13 +312,11 @@ class TestWithWorkers:
             killer.start()
             names = [f"c{number}" for number in range(100)]
             submit(queue, *names)
-            witness.wait_for(Idle)
+            witness.wait_for(ENDED, len(names))
             done.set()
             killer.join()
             queue.close()
-        ended = Counter(
-            event.multi_kernel_id for event in witness.events if isinstance(event, Finished | Failed | Cancelled)
-        )
+        ended = Counter(event.multi_kernel_id for event in witness.events if isinstance(event, ENDED))
         assert ended == Counter(names)
         assert killed > 10
 
@@ -339,7 +339,7 @@ class TestWithWorkers:
             queue = BenchQueue(bencher, witness)
             for number in range(20):
                 queue.submit(f"c{number}", partial(numbered, number))
-            witness.wait_for(Idle)
+            witness.wait_for(ENDED, 20)
             queue.close()
         finished = {event.multi_kernel_id for event in witness.events if isinstance(event, Finished)}
         failed = {event.multi_kernel_id for event in witness.events if isinstance(event, Failed)}
