@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
 from mkexplorer.catalog.model import Timing
@@ -51,3 +56,52 @@ def test_what_is_not_known_costs_nothing() -> None:
 def test_nothing_was_called(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RANK", "3")
     assert summary([]) == "mkexplorer, rank 3: no multi-kernel was called."
+
+
+def told_at_exit(program: str) -> str:
+    """What a program prints that can ``decide("name")``."""
+    begin = """
+import mkexplorer
+from mkexplorer.inductor import session
+
+def decide(name):
+    session.note(session.Decision(name, ("triton_red_fused_softmax_2", "other"), 0, session.How.LOADED))
+"""
+    root = Path(__file__).parents[1]
+    path = os.pathsep.join([str(root), str(root / "widgets")])
+    done = subprocess.run(
+        [sys.executable, "-c", begin + program],
+        env={**os.environ, "PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert (done.returncode, done.stdout) == (0, "")
+    return done.stderr
+
+
+@pytest.mark.parametrize(
+    "withdrawn",
+    [
+        "mkexplorer.install()",
+        "mkexplorer.install(report=True); mkexplorer.install(report=False)",
+        "mkexplorer.install(report=True); mkexplorer.uninstall()",
+        "with mkexplorer.installed(report=True): pass",
+    ],
+)
+def test_nothing_is_told_at_exit_where_nobody_wants_it(withdrawn: str) -> None:
+    assert told_at_exit(f"{withdrawn}\ndecide('late')") == ""
+
+
+def test_what_was_decided_while_a_report_was_wanted_is_told_at_exit() -> None:
+    told = told_at_exit("""
+decide("early")
+with mkexplorer.installed(report=True):
+    decide("wanted")
+decide("late")
+""")
+    assert told == "mkexplorer: 1 multi-kernel: 1 loaded\n  wanted softmax: *looped | other\n"
+
+
+def test_a_report_that_is_wanted_is_told_at_exit_even_if_there_is_nothing_to_tell() -> None:
+    assert told_at_exit("mkexplorer.install(report=True)") == "mkexplorer: no multi-kernel was called.\n"
