@@ -142,6 +142,30 @@ mkexplorer.uninstall()
     assert "mkexplorer chooses for torch 2.9 to 2.13, and this is 9.0.1+cu999: multi-kernels stay" in told
 
 
+TOLD_AT_ONCE = """\
+import torch.version
+torch.version.__version__ = "9.0.1"
+import mkexplorer
+mkexplorer.install()  # asks
+"""
+TOLD_LATER = """\
+import sys
+import mkexplorer
+sys.modules["mkexplorer.inductor.size_hints"] = None
+with mkexplorer.installed():  # asks
+    import torch._inductor.codegen.multi_kernel
+"""
+
+
+@pytest.mark.parametrize("text", [TOLD_AT_ONCE, TOLD_LATER])
+def test_a_warning_names_the_line_that_asked_for_the_run_time(tmp_path: Path, text: str) -> None:
+    program = tmp_path / "program.py"
+    program.write_text(text)
+    told = run(f"import runpy; runpy.run_path({str(program)!r})").stderr
+    assert f"{program}:4: RuntimeWarning: mkexplorer " in told
+    assert "# asks" in told
+
+
 def test_a_build_that_is_not_what_its_version_says_gets_a_warning() -> None:
     program = """
 import torch._inductor.codegen.multi_kernel as stock

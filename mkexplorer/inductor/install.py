@@ -104,11 +104,13 @@ class _Installation:
         self._config: Any = None
         self._override: object = None
         self._warned = False
+        self._asked_at = ("", 0)
 
     def begin(self) -> None:
         if self.is_begun:
             return
         self.is_begun = True
+        self._asked_at = _place_outside()
         if "torch.version" in sys.modules and self._adapter() is None:
             return
         self._imports.watch()
@@ -182,9 +184,18 @@ class _Installation:
             self._warned = True
             text = f"{text}: multi-kernels stay as torch has them."
             try:
-                warnings.warn(text, RuntimeWarning, stacklevel=5)
+                # Torch may be imported long after: what asked for this is the line to look at.
+                warnings.warn_explicit(text, RuntimeWarning, *self._asked_at)
             except RuntimeWarning:  # a program for which warnings are errors can still import torch
                 logging.getLogger("mkexplorer.inductor").warning(text)
+
+
+def _place_outside() -> tuple[str, int]:
+    """The file and the line of whoever called `install` or `installed`."""
+    frame = sys._getframe(1)
+    while frame.f_back is not None and frame.f_code.co_filename in (__file__, contextlib.__file__):
+        frame = frame.f_back
+    return frame.f_code.co_filename, frame.f_lineno
 
 
 def _set_multi_kernel(config: Any, old: int, new: int) -> bool:
