@@ -10,7 +10,8 @@ launcher. ``install`` takes
 
 - ``measure``: "once" measures where there is no pick, or where evidence speaks against the pick that there is; "always"
   measures once per process, and leaves only what a person pinned; "never" takes the pick, or else the first sub-kernel.
-- ``report``: prints at exit what was chosen, and what torch's own rule would have lost; asking that rule takes time.
+- ``report``: prints at exit what was chosen while it was wanted, and what torch's own rule would have lost; asking that
+  rule takes time.
 
 `install` and `releases` import no torch. It is there when Inductor looks up the classes that `call` and `size_hints`
 put in the place of its own; nothing else of torch is touched, but for the setting that turns multi-kernels on.

@@ -193,7 +193,7 @@ class _Installation:
 def _place_outside() -> tuple[str, int]:
     """The file and the line of whoever called `install` or `installed`."""
     frame = sys._getframe(1)
-    while frame.f_back is not None and frame.f_code.co_filename in (__file__, contextlib.__file__):
+    while frame.f_back is not None and frame.f_globals.get("__name__") in (__name__, "contextlib"):
         frame = frame.f_back
     return frame.f_code.co_filename, frame.f_lineno
 

@@ -47,7 +47,8 @@ class How(StrEnum):
 class Decision:
     """``names`` are the sub-kernels'. ``times`` go by sub-kernel and are empty where nothing was measured.
 
-    ``stock_index`` is what torch's own rule would have chosen, None where it was not asked.
+    ``stock_index`` is what torch's own rule would have chosen, None where it was not asked. ``is_reported``: whether a
+    report was wanted when it was made.
     """
 
     multi_kernel: str
@@ -59,6 +60,7 @@ class Decision:
     ruling: Ruling | None = None
     wall_us: float = 0.0
     stock_index: int | None = None
+    is_reported: bool = False
 
     def resting_on(self, measurement: Measurement | None, stock_index: int | None = None) -> Decision:
         if measurement is None:
@@ -83,14 +85,10 @@ class Decision:
 
 
 decisions: list[Decision] = []
-# Those that were made while a report was wanted.
-_reported: list[Decision] = []
 
 
 def note(decision: Decision) -> None:
-    decisions.append(decision)
-    if settings.report:
-        _reported.append(decision)
+    decisions.append(replace(decision, is_reported=settings.report))
 
 
 @cache
@@ -110,13 +108,14 @@ def told(what: str) -> Iterator[None]:
 
 @cache
 def report_at_exit() -> None:
-    """What was decided while a report was wanted; nothing where it is no longer wanted, and nothing was."""
+    """Prints what was decided while a report was wanted; where nothing was, only if one is wanted still."""
     atexit.register(_report)
 
 
 def _report() -> None:
-    if settings.report or _reported:
-        print(summary(_reported), file=sys.stderr)
+    reported = [each for each in decisions if each.is_reported]
+    if settings.report or reported:
+        print(summary(reported), file=sys.stderr)
 
 
 def summary(found: Sequence[Decision]) -> str:
