@@ -5,13 +5,17 @@ from __future__ import annotations
 import os
 from dataclasses import replace
 from pathlib import Path
+from queue import SimpleQueue
 
 import pytest
+from textual.message import Message
 
 from mkexplorer.catalog import Catalog
 from mkexplorer.catalog.model import TensorArgument
-from mkexplorer.tui.bench_outlook import NO_GPU, PROBLEM, outlook
-from mkexplorer.tui.pythons import Pythons
+from mkexplorer.tui.bench import BenchKeeper, BenchMoved, Wanted
+from mkexplorer.tui.bench_outlook import NO_GPU, PROBLEM, RECORDED, outlook
+from mkexplorer.tui.picks import PickKeeper
+from mkexplorer.tui.pythons import NoPython, Pythons
 from tests.pick_places import PlayedCache
 
 
@@ -43,6 +47,23 @@ def test_a_size_that_nobody_knows_is_told_with_what_to_do(catalog: Catalog) -> N
     (said,) = outlook(catalog, symbolic, True)
     assert said.startswith(PROBLEM)
     assert "s77" in said
+    assert outlook(catalog, symbolic, True, call.arguments) == (RECORDED,)
+
+
+def test_arguments_that_a_program_records_meanwhile_are_told(catalog: Catalog) -> None:
+    told: SimpleQueue[Message] = SimpleQueue()
+    keeper = BenchKeeper(NoPython(), PickKeeper(NoPython(), told.put), told.put)
+    multi_kernel = catalog.multi_kernels[0]
+    try:
+        seen = []
+        for recorded in ((), multi_kernel.calls[0].arguments):
+            keeper.look_ahead(Wanted(catalog, multi_kernel, None, recorded))
+            message = told.get(timeout=10)
+            assert isinstance(message, BenchMoved)
+            seen += [said[-1] for said in message.state.outlooks.values()]
+    finally:
+        keeper.close()
+    assert seen == ["arguments would come from the call in the wrapper", RECORDED]
 
 
 @pytest.mark.parametrize("value", ["", "-1"])

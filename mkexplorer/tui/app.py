@@ -1,4 +1,4 @@
-"""Starts the app. Imports Textual only inside `run`, with the garbage collector at rest until the place is read."""
+"""Starts the app. Imports Textual only inside `app_on`, with the garbage collector at rest until the place is read."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from mkexplorer.catalog import Catalog
+    from mkexplorer.tui.explorer_app import ExplorerApp
 
 
 def run(
@@ -21,7 +22,29 @@ def run(
     python: str | None = None,
     no_python: bool = False,
 ) -> int:
-    """Run the explorer until the person quits; returns the exit code.
+    """Run the explorer until the person quits; returns the exit code."""
+    app = app_on(place, sample=sample, theme=theme, follow=follow, python=python, no_python=no_python)
+    app.run()
+    from mkexplorer.tui.state import save_state, state_path
+
+    path = state_path()
+    try:
+        save_state(path, app.state)
+    except OSError as error:
+        print(f"mkexplorer: {path} cannot be written: {error}", file=sys.stderr)
+    return app.return_code or 0
+
+
+def app_on(
+    place: str | None,
+    *,
+    sample: bool = False,
+    theme: str | None = None,
+    follow: bool | None = None,
+    python: str | None = None,
+    no_python: bool = False,
+) -> ExplorerApp:
+    """The explorer, ready to be run.
 
     ``place`` None means torch's own cache directory of this user; ``sample`` the recorded one that comes along.
     ``theme`` and ``follow`` win over what the last run left. ``python`` is the one with the torch that wrote the cache,
@@ -32,19 +55,12 @@ def run(
 
     from mkexplorer.tui.explorer_app import ExplorerApp
     from mkexplorer.tui.pythons import NoPython, Pythons
-    from mkexplorer.tui.state import load_state, save_state, state_path
+    from mkexplorer.tui.state import load_state, state_path
 
-    path = state_path()
-    state, problem = load_state(path)
+    state, problem = load_state(state_path())
     state = replace(state, theme=theme or state.theme, follow=state.follow if follow is None else follow)
     pythons = NoPython(python) if no_python else Pythons(python)
-    app = ExplorerApp(_opener(place, sample), _label(place, sample), state, problem, pythons)
-    app.run()
-    try:
-        save_state(path, app.state)
-    except OSError as error:
-        print(f"mkexplorer: {path} cannot be written: {error}", file=sys.stderr)
-    return app.return_code or 0
+    return ExplorerApp(_opener(place, sample), _label(place, sample), state, problem, pythons)
 
 
 def _opener(place: str | None, sample: bool) -> Callable[[], Catalog]:

@@ -91,6 +91,7 @@ class BenchKeeper(threading.Thread):
         self._is_behind = False
         self._hired = threading.RLock()
         self._staff: _Staff | None = None
+        self._looked: dict[str, tuple[Argument, ...]] = {}
         self._jobs: queue.SimpleQueue[Finished | Wanted | _Later | None] = queue.SimpleQueue()
 
     @property
@@ -133,9 +134,13 @@ class BenchKeeper(threading.Thread):
 
     def look_ahead(self, wanted: Wanted) -> None:
         """Tell what a measurement would be made on. Nothing is run for that."""
-        if full_id(wanted.multi_kernel) not in self._state.outlooks:
+        if self._is_new(wanted):
             self._jobs.put(wanted)
             self._work()
+
+    def _is_new(self, wanted: Wanted) -> bool:
+        """A program that runs meanwhile may record arguments."""
+        return self._looked.get(full_id(wanted.multi_kernel)) != wanted.recorded
 
     def _work(self) -> None:
         if not self.is_alive():
@@ -216,10 +221,11 @@ class BenchKeeper(threading.Thread):
                 self._show(self._state)
 
     def _look(self, wanted: Wanted) -> None:
-        name = full_id(wanted.multi_kernel)
-        if name in self._state.outlooks:
+        if not self._is_new(wanted):
             return
-        seen = outlook(wanted.catalog, wanted.multi_kernel, self._pythons.sees_gpu())
+        name = full_id(wanted.multi_kernel)
+        seen = outlook(wanted.catalog, wanted.multi_kernel, self._pythons.sees_gpu(), wanted.recorded)
+        self._looked[name] = wanted.recorded
         with self._lock:
             self._show(replace(self._state, outlooks={**self._state.outlooks, name: seen}))
 
