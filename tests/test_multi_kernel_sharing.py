@@ -14,9 +14,12 @@ from pathlib import Path
 
 import pytest
 
-from mkexplorer.multikernel import sharing
+from mkexplorer.catalog.store import FolderStore
+from mkexplorer.multikernel import rank_note, sharing
 from mkexplorer.multikernel.environment import config
+from mkexplorer.multikernel.rank_note import RankNote, Told
 from mkexplorer.multikernel.sharing import alone_with
+from mkexplorer.picks.orphans import find_leftovers, pick_paths
 from mkexplorer.race.racing import Contestant, Outcome
 
 from .stub_kernels import Stopwatch, StubKernel, two
@@ -148,24 +151,100 @@ def test_ranks_take_the_choice_of_the_lowest_one_by_torch_distributed(
     assert all(two(cache).picked == 1 for cache in caches)  # each machine keeps it, with where it came from
 
 
+@pytest.mark.parametrize(
+    ("why", "measured"), [("times.disturbed = 20", 1), ("config.sub_kernel = 1 if rank == 0 else None", 0)]
+)
+def test_ranks_take_a_choice_that_is_not_kept_as_well(
+    tmp_path: Path, environment: dict[str, str], why: str, measured: int
+) -> None:
+    fastest = ["persistent", "looped", "looped", "looped"]
+    answers = run_at_once([tmp_path] * 4, fastest, {**environment, "MKEXPLORER_SHARE_RANKS": "1"}, why)
+    assert answers == [("persistent", measured), ("persistent", 0), ("persistent", 0), ("persistent", 0)]
+    assert two(tmp_path).picked is None
+    store = FolderStore(str(tmp_path))
+    assert pick_paths(store) == find_leftovers(store) == ()  # the explorer takes the note for neither
+
+
+def be_rank(rank: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in (("MKEXPLORER_SHARE_RANKS", "1"), ("RANK", str(rank)), ("WORLD_SIZE", "4")):
+        monkeypatch.setenv(name, value)
+
+
+def test_what_the_lowest_rank_was_only_suggested_is_reconsidered_by_all(
+    tmp_path: Path, times: Stopwatch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(config, "wait_s", 0.05)
+    lowest, other = two(tmp_path), two(tmp_path)
+    lowest.suggest(0)
+    be_rank(0, monkeypatch)
+    assert lowest.run(1, 2) == "looped"
+    be_rank(3, monkeypatch)
+    assert other.run(1, 2) == "looped"
+    assert other.is_provisional
+    times.disturbed = 20
+    for rank, call in ((0, lowest), (3, other)):
+        be_rank(rank, monkeypatch)
+        call.reconsider()
+        assert call.run(1, 2) == "persistent"
+        assert not call.is_provisional
+    assert len(times.races) == 1
+
+
+def test_a_note_is_read_by_its_own_job_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MASTER_PORT", "29500")
+    note = RankNote(tmp_path / "ab" / "cab.picked_kernel", 2)
+    assert note.read() is None
+    note.leave(Told(1, is_suggested=True))
+    assert note.read() == Told(1, is_suggested=True)
+    with monkeypatch.context() as other:
+        other.setenv("MASTER_PORT", "29501")
+        assert note.read() is None
+    with monkeypatch.context() as later:
+        started = rank_note._started()
+        later.setattr(rank_note, "_started", lambda: started + 3600.0)
+        assert note.read() is None
+    assert RankNote(note.pick, 1).read() is None  # an index that no sub-kernel has
+
+
+@pytest.mark.parametrize("content", [b"", b"[]", b"{}", b'{"job": {}, "index": 0}', b"\xff"])
+def test_a_broken_note_tells_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes) -> None:
+    monkeypatch.setattr(rank_note, "_job", dict)
+    note = RankNote(tmp_path / "cab.picked_kernel", 2)
+    (tmp_path / ".cab.picked_kernel.rank0").write_bytes(content)
+    assert note.read() is None
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="only Linux tells it")
+def test_a_process_knows_when_it_began() -> None:
+    before = time.time()
+    script = "import time; time.sleep(0.3); from mkexplorer.multikernel import rank_note; print(rank_note._started())"
+    told = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=ROOT).stdout
+    assert before - 0.1 <= float(told) < time.time() - 0.2
+
+
+def test_where_nobody_can_write_no_rank_waits(
+    tmp_path: Path, times: Stopwatch, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    be_rank(3, monkeypatch)
+    (tmp_path / "file").write_text("")
+    assert two(tmp_path / "file" / "cache").run(1, 2) == "persistent"
+    assert "the lowest rank has told no choice" in caplog.text
+
+
 def test_a_rank_does_not_wait_for_ever(
     tmp_path: Path, times: Stopwatch, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setenv("MKEXPLORER_SHARE_RANKS", "1")
-    monkeypatch.setenv("RANK", "3")
-    monkeypatch.setenv("WORLD_SIZE", "4")
+    be_rank(3, monkeypatch)
     monkeypatch.setattr(config, "wait_s", 0.05)
     with caplog.at_level(logging.WARNING, "mkexplorer.multikernel"):
         assert two(tmp_path).run(1, 2) == "persistent"
-    assert "the lowest rank has written no pick" in caplog.text
+    assert "the lowest rank has told no choice" in caplog.text
 
 
 def test_a_rank_without_a_cache_waits_for_no_file(
     tmp_path: Path, times: Stopwatch, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setenv("MKEXPLORER_SHARE_RANKS", "1")
-    monkeypatch.setenv("RANK", "3")
-    monkeypatch.setenv("WORLD_SIZE", "4")
+    be_rank(3, monkeypatch)
     monkeypatch.setattr(config, "disable_cache", True)
     monkeypatch.setattr(config, "wait_s", 0.05)
     with caplog.at_level(logging.WARNING, "mkexplorer.multikernel"):

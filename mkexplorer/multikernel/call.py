@@ -17,6 +17,7 @@ from .measuring import is_capturing, machine_of
 from .metrics import add_rows
 from .modules import key_of, load_source
 from .pick_store import PickStore
+from .rank_note import RankNote, Told
 from .sharing import Ranks, alone_with, ranks, wait_for
 from .trial import Call, device_of_call, find_fastest, names_of, parts_of
 
@@ -56,6 +57,7 @@ class MultiKernelCall:
         self._module = _in_memory(source) if cache is None else load_source(source, cache)
         self._lock = threading.Lock()
         self._store = PickStore(cache or Path(), self.key, len(self._kernels), f"{wrapper}/{name}" if wrapper else "")
+        self._note = RankNote(self.pick_path, len(self._kernels))
         self._is_cached = cache is not None and not is_cache_disabled()
         forced = forced_index((self.label, name), len(self._kernels))
         self.is_forced = forced is not None
@@ -132,7 +134,7 @@ class MultiKernelCall:
         if index is None:
             index = self._found(call)
         if job is not None and job.decides:
-            job.tell(self.key, index)
+            self._tell(job, index)
         return index
 
     def _found(self, call: Call) -> int:
@@ -146,18 +148,37 @@ class MultiKernelCall:
         self.is_provisional = self._is_due = False
         return index
 
+    def _tell(self, job: Ranks, index: int) -> None:
+        """The lowest rank's: a pick that is kept tells by being there, and any other one stands in a note."""
+        if job.store is not None:
+            job.tell(self.key, index)
+        elif self._is_cached and self._store.load() != index:
+            self._note.leave(Told(index, self.is_provisional))
+
     def _of_lowest_rank(self, job: Ranks) -> int | None:
         if job.store is None:
-            if not self._is_cached:
-                return self.picked  # without a file there is nothing to wait for
-            wait_for(self.pick_path)
-            return self._kept()
+            return self._of_files()
         index = job.ask(self.key, len(self._kernels))
         if index is None:
             return self.picked
         if index != self.picked and self._is_cached:
             self._store.save(Choice(index), machine_of("cpu"), f"rank 0 of {job.size} chose it for all")
         return index
+
+    def _of_files(self) -> int | None:
+        """What is kept, or the lowest rank's note. What it was only suggested stays that, until all reconsider."""
+        if not self._is_cached:
+            return self.picked  # without a file there is nothing to wait for
+        told = wait_for(self.pick_path, self._told)
+        if told is None:
+            return None
+        self.is_provisional, self._is_due = told.is_suggested, False
+        return told.index
+
+    def _told(self) -> Told | None:
+        kept = self._kept()
+        told = Told(kept) if kept is not None else self._note.read()
+        return None if told is not None and told.is_suggested and self._is_due else told
 
     def _unmeasured(self, call: Call) -> Launch:
         """For calls that CUDA records into a graph, where nothing can be measured: the pick, or else the first."""

@@ -65,7 +65,7 @@ def write_source(text: str, cache: Path) -> Path:
         if _is_there(path):
             return path
         path.parent.mkdir(parents=True, exist_ok=True)
-        _replace(path, content)
+        replace_file(path, content)
     except OSError as error:
         raise MultiKernelError(
             f"{path}: cannot be written: {error.strerror}", "Set MKEXPLORER_CACHE_DIR to a directory that can be."
@@ -118,13 +118,8 @@ def load_module(path: str | Path) -> types.ModuleType:
     return module
 
 
-def _is_there(path: Path) -> bool:
-    with contextlib.suppress(FileNotFoundError):
-        return path.stat().st_size > 0
-    return False
-
-
-def _replace(path: Path, content: bytes) -> None:
+def replace_file(path: Path, content: bytes) -> None:
+    """Writes a file whole or not at all, with the access that new files get. Raises OSError."""
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}.", suffix=".tmp")
     try:
         with open(descriptor, "wb") as file:
@@ -134,6 +129,12 @@ def _replace(path: Path, content: bytes) -> None:
     except BaseException:
         os.unlink(name)
         raise
+
+
+def _is_there(path: Path) -> bool:
+    with contextlib.suppress(FileNotFoundError):
+        return path.stat().st_size > 0
+    return False
 
 
 def _umask() -> int:

@@ -2,7 +2,8 @@
 
 Threads wait at a lock of their multi-kernel, and at one of the GPU, so that no two measurements disturb each other.
 Processes wait at a lock file beside the pick, and at one of the GPU. Ranks that share their choice wait for the lowest
-of them. Nobody waits for ever: whoever has waited too long measures for himself.
+of them, which tells its choice whether or not that is kept. Nobody waits for ever: whoever has waited too long measures
+for himself.
 """
 
 from __future__ import annotations
@@ -15,11 +16,11 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from .environment import config
 
@@ -27,6 +28,7 @@ log = logging.getLogger("mkexplorer.multikernel")
 
 _STEP_SECONDS = 0.01
 _STORE_PREFIX = "mkexplorer/pick/"
+_Found = TypeVar("_Found")
 _locks: dict[str, threading.Lock] = {}
 
 
@@ -92,7 +94,7 @@ def _locked(path: Path) -> int:
 class Ranks:
     """This process among those of its job. ``store`` is that of torch.distributed, None where it is not initialised.
 
-    Without it the ranks share by the pick file, so their cache has to be one folder.
+    Without it the ranks share by the pick file and the note beside it, so their cache has to be one folder.
     """
 
     rank: int
@@ -104,14 +106,13 @@ class Ranks:
         return self.rank == 0
 
     def tell(self, key: str, index: int) -> None:
-        """Lets the others know the lowest rank's choice. A pick file tells it by being there."""
-        if self.store is not None:
-            self.store.set(_STORE_PREFIX + key, str(index))
+        """Lets the others know the lowest rank's choice. Needs a store."""
+        self.store.set(_STORE_PREFIX + key, str(index))
 
     def ask(self, key: str, count: int) -> int | None:
         """The lowest rank's choice, once it has told; None where the wait was too long or its words make no sense.
 
-        Needs a store: who shares by a file reads that file.
+        Needs a store.
         """
         try:
             self.store.wait([_STORE_PREFIX + key], timedelta(seconds=config.wait_s))
@@ -128,14 +129,26 @@ def ranks() -> Ranks | None:
     return found if found is not None and found.size > 1 else None
 
 
-def wait_for(pick: Path) -> None:
-    """Until the lowest rank has written the pick file, or for as long as anybody waits."""
-    until = time.monotonic() + config.wait_s
-    while not pick.exists():
+def wait_for(pick: Path, look: Callable[[], _Found | None]) -> _Found | None:
+    """What ``look`` finds of the lowest rank's choice, as soon as it does; None after as long as anybody waits.
+
+    Where this process cannot write beside the pick file the lowest rank cannot either, so nobody waits for it.
+    """
+    until = time.monotonic() + (config.wait_s if _can_write_in(pick.parent) else 0.0)
+    while (found := look()) is None:
         if time.monotonic() >= until:
-            log.warning("%s: the lowest rank has written no pick for %.0f s", pick, config.wait_s)
-            return
+            log.warning("%s: the lowest rank has told no choice, so this one measures for itself", pick)
+            return None
         time.sleep(_STEP_SECONDS)
+    return found
+
+
+def _can_write_in(folder: Path) -> bool:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return False
+    return os.access(folder, os.W_OK)
 
 
 def _of_torch() -> Ranks | None:
