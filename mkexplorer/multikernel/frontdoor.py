@@ -216,12 +216,16 @@ class MultiKernelFunction:
             sizes=first.sizes,
         )
         keeps = cache is not None and not is_cache_disabled()
-        known = KnownBuckets(folder, identity(self._parts, first), len(self._parts)) if keeps and bucket else None
+        known = self._known_buckets(folder, first) if keeps and bucket else None
         if call.picked is None:
             self._begin(call, bucket, known)
             if keeps and found.write is not None:
                 _try(found.write)
         return _Entry(call, found.arguments, known)
+
+    def _known_buckets(self, folder: Path, first: FirstCall) -> KnownBuckets:
+        key = (self._options.key, self._options.bucket)
+        return KnownBuckets(folder, identity(self._parts, first, key), len(self._parts))
 
     def _begin(self, call: MultiKernelCall, bucket: Bucket, known: KnownBuckets | None) -> None:
         """Starts a new bucket from what is known of its neighbours: here, else in the cache."""

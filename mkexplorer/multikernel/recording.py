@@ -8,9 +8,10 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from types import CodeType, FunctionType
 from typing import Any
 
-from .borrowed import python_function
+from .borrowed import borrow
 from .clones import is_tensor
 from .codegen import Call as ModuleCall
 from .codegen import GeneratedModule, Tensor, wrapper_text
@@ -94,10 +95,17 @@ def record(parts: Sequence[Part], call: FirstCall, cache: Path) -> Record:
     return Record(kernels, _passed(multi_kernel), run_module_text(multi_kernel), wrapper, write)
 
 
-def identity(parts: Sequence[Part], call: FirstCall) -> str:
-    """A key that all buckets of the same sub-kernels, dtypes and device have in common."""
-    sources = [inspect.getsource(python_function(part.base)) for part in parts]
-    return key_of("\n".join([call.operation, str(_types(call.values)), str(device_entry(call.device)), *sources]))
+def identity(parts: Sequence[Part], call: FirstCall, key: object) -> str:
+    """A key that all buckets have in common of the same sub-kernels, ``key`` of sizes, dtypes and device.
+
+    It covers the constants, configurations and grids that a user gave, but of a function not what it says to one size.
+    """
+    said = [call.operation, _told(key), str(_types(call.values)), str(device_entry(call.device))]
+    for part in parts:
+        source = borrow(part.base)
+        said += [*source.imports, source.helpers, source.source]
+        said += [_told(each) for each in (part.constants, part.configs, part.heuristics, part.grid)]
+    return key_of("\n".join(said))
 
 
 def device_entry(device: str) -> Mapping[str, str | int]:
@@ -214,6 +222,25 @@ def _types(values: Mapping[str, Any], part: Part | None = None) -> dict[str, str
         elif isinstance(value, float):
             types[name] = "fp32"
     return types
+
+
+def _told(value: object) -> str:
+    """What a user gave, the same in any process: a function by its code and the plain values that this uses."""
+    if isinstance(value, Mapping):
+        return str([(str(name), _told(each)) for name, each in value.items()])
+    if isinstance(value, tuple | list):
+        return str([_told(each) for each in value])
+    if isinstance(value, CodeType):
+        return str([value.co_code.hex(), value.co_names, _told(value.co_consts)])
+    if isinstance(value, FunctionType):
+        around = inspect.getclosurevars(value)
+        used = {name: each for name, each in {**around.globals, **around.nonlocals}.items() if _is_plain(each)}
+        return str([_told(each) for each in (value.__code__, value.__defaults__, value.__kwdefaults__, used)])
+    return repr(value) if _is_plain(value) else type(value).__name__
+
+
+def _is_plain(value: object) -> bool:
+    return value is None or isinstance(value, str | int | float) or type(value).__name__ in ("constexpr", "dtype")
 
 
 def _passed(multi_kernel: MultiKernel) -> tuple[str, ...]:

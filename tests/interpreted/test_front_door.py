@@ -368,6 +368,51 @@ def test_a_new_process_starts_from_the_neighbours_of_earlier_ones(times: Stopwat
     assert len(times.races) == 2  # 100 is near 64, 1000 is not
 
 
+def computed(block: int, grid: int = 1) -> Any:
+    return sub_kernel(kernels.scale_looped, BLOCK=lambda meta: block, grid=lambda meta: (grid,))
+
+
+def fixed(block: int) -> Any:
+    return sub_kernel(kernels.scale_looped, BLOCK=block)
+
+
+def tuned(block: int) -> Any:
+    return triton.autotune([triton.Config({"BLOCK": block}), triton.Config({"BLOCK": 64})], key=[])(
+        kernels.scale_looped
+    )
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (fixed(16), fixed(32)),
+        (tuned(16), tuned(32)),
+        (computed(16), computed(32)),
+        (computed(16), computed(16, grid=2)),
+        (computed(16), fixed(16)),
+    ],
+)
+def test_whoever_differs_in_a_constant_a_configuration_or_a_grid_is_no_neighbour(
+    times: Stopwatch, own_cache: Path, one: Any, other: Any
+) -> None:
+    def check_with(sub_kernel: Any, count: int) -> None:
+        check(multi_kernel(sub_kernel, kernels.by_power, key=["count"], name="scale"), count=count)
+
+    check_with(one, 64)
+    races = len(times.races)
+    check_with(one, 100)
+    assert len(times.races) == races  # 100 is near 64
+    check_with(other, 100)
+    assert len(times.races) > races
+    assert len(list(own_cache.glob("*/*.sizes"))) == 2
+
+
+def test_another_key_of_sizes_knows_other_neighbours(times: Stopwatch) -> None:
+    check(scale(key=["count"]), count=64)
+    check(scale(key=lambda meta: [meta["count"]]), count=100)
+    assert len(times.races) == 2
+
+
 def test_a_key_may_be_computed_and_buckets_be_exact(times: Stopwatch) -> None:
     function = scale(key=lambda meta: (meta["x"].numel() // 10, meta["x"].dtype), bucket=lambda size: size)
     for count in (50, 55, 500):
