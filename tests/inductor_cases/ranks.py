@@ -1,0 +1,63 @@
+"""Several ranks of one program choose alike."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+
+import mkexplorer
+from mkexplorer.inductor import session
+from tests.inductor_cases.programs import call_of, pick_of, pin, place_of_pick, softmax
+from tests.stand_in_gpu import load, set_times
+
+
+@contextmanager
+def one_of_two_ranks() -> Iterator[None]:
+    import datetime
+
+    torch.distributed.init_process_group(
+        "fake", store=torch.distributed.HashStore(), rank=0, world_size=2, timeout=datetime.timedelta(seconds=5)
+    )
+    try:
+        yield
+    finally:
+        torch.distributed.destroy_process_group()
+
+
+def case_ranks_use_the_choice_of_the_first_to_have_one(folder: Path) -> None:
+    with one_of_two_ranks(), mkexplorer.installed():
+        set_times(looped=31.0, persistent=22.0)
+        first = load("softmax", folder / "one")
+        softmax(first)
+        set_times(looped=10.0, persistent=22.0)
+        second = load("softmax", folder / "two")
+        softmax(second)
+    assert (call_of(first).picked_kernel, call_of(second).picked_kernel) == (1, 1)
+    assert session.decisions[-1].how is session.How.AGREED
+    assert pick_of(second).read_text() == "1"
+
+
+def case_a_pinned_pick_stays_whatever_another_rank_chose(folder: Path) -> None:
+    set_times(looped=31.0, persistent=22.0)
+    pin(place_of_pick(folder / "two"), b"0")
+    with one_of_two_ranks(), mkexplorer.installed():
+        softmax(load("softmax", folder / "one"))
+        second = load("softmax", folder / "two")
+        softmax(second)
+    assert call_of(second).picked_kernel == 0
+    assert session.decisions[-1].how is session.How.PINNED
+    assert session.decisions[-1].remark == "another rank chose 1 before this one chose 0"
+
+
+def case_a_pinned_pick_is_the_choice_of_the_ranks_that_come_later(folder: Path) -> None:
+    set_times(looped=31.0, persistent=22.0)
+    pin(place_of_pick(folder / "one"), b"0")
+    with one_of_two_ranks(), mkexplorer.installed():
+        softmax(load("softmax", folder / "one"))
+        second = load("softmax", folder / "two")
+        softmax(second)
+    assert call_of(second).picked_kernel == 0
+    assert session.decisions[-1].how is session.How.AGREED

@@ -1,0 +1,70 @@
+"""Multi-kernels that choose anew for each shape: those of size hints, and torch 2.9's of templates."""
+
+from __future__ import annotations
+
+import inspect
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch._inductor.codegen import multi_kernel as stock_module
+
+import mkexplorer
+from tests.inductor_cases.programs import StockCall, call_of
+from tests.stand_in_gpu import launches, load, names, races, set_times
+
+StockSizeHint: Any = getattr(stock_module, "SizeHintMultiKernelCall", None)
+
+
+def case_size_hints_choose_by_shape_and_are_verified_when_asked(folder: Path) -> None:
+    if not hasattr(stock_module, "SizeHintMultiKernelCall"):
+        return
+    set_times(looped=20.0, persistent=10.0)
+    races.clear()
+    with mkexplorer.installed():
+        kernels = call_of(load("softmax", folder)).kernels
+        hints = {((64, 2048), (64, 2048)): kernels[0], ((4096, 2048), (4096, 2048)): kernels[1]}
+        arg_index = {0: [slice(0, 2), slice(2, 4)], 1: [slice(0, 2), slice(4, 6)]}
+        call = stock_module.SizeHintMultiKernelCall("multi_kernel_0", hints, arg_index)
+        stock = StockSizeHint("multi_kernel_0", hints, arg_index)
+        for rows in (64, 70, 5000, 64, 5000, 70):
+            arguments = (torch.ones((rows, 2048)), torch.empty((rows, 2048)), rows, 1, rows, 2)
+            names()
+            stock.run(*arguments, stream=0)
+            call.run(*arguments, stream=0)
+            theirs, ours = launches
+            assert theirs[0] == ours[0]
+            assert theirs[1][2:] == ours[1][2:]
+            assert call.picked_kernel == stock.picked_kernel
+        assert not pick_of_call(call).exists()
+        assert races == []
+        assert mkexplorer.verify() == 2, "the looped one was chosen for 64 and for 70 rows"
+        assert mkexplorer.verify() == 0
+        small = (torch.ones((64, 2048)), torch.empty((64, 2048)), 64, 1, 64, 2)
+        names()
+        for _ in range(3):
+            call.run(*small, stream=0)
+        assert [name[:10] for name in names()] == ["triton_per"] * 3
+    assert len(races) == 3
+
+
+def case_torch_2_9_measures_templates_for_each_shape(folder: Path) -> None:
+    if "shape_specialize" not in inspect.signature(StockCall.__init__).parameters:
+        return
+    set_times(looped=20.0, persistent=10.0)
+    with mkexplorer.installed():
+        kernels = list(call_of(load("softmax", folder)).kernels)
+        races.clear()
+        arg_index = {0: [slice(0, 4)], 1: [slice(0, 4)]}
+        call = stock_module.MultiKernelCall("multi_kernel_0", kernels, arg_index, shape_specialize=True)
+        for rows, picked in ((64, 1), (5000, 0), (64, 1), (5000, 0)):
+            set_times(looped=20.0 if rows == 64 else 5.0, persistent=10.0)
+            names()
+            call.run(torch.ones((rows, 2048)), torch.empty((rows, 2048)), rows, 2048, stream=0)
+            assert call.picked_kernel == picked
+            assert [name[:10] for name in names()] == ["triton_per" if picked else "triton_red"]
+    assert len(races) == 2
+
+
+def pick_of_call(call: Any) -> Path:
+    return Path(call.cache_file_path())
