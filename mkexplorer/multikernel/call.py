@@ -195,7 +195,8 @@ class MultiKernelCall:
         for kernel in kernels:
             if hasattr(kernel, "reconsider"):
                 kernel.reconsider()
-        choice = find_fastest(self.label, kernels, self._module, call, self.picked)
+        old = None if self.is_provisional else self.picked  # what was only suggested has no evidence to outweigh
+        choice = find_fastest(self.label, kernels, self._module, call, old)
         meta = getattr(kernels[0], "meta", None)
         hints = " ".join(f"{name}{size}" for name, size in getattr(meta, "size_hints", {}).items())
         reduction_hint = getattr(meta, "reduction_hint", "")

@@ -5,11 +5,12 @@ from __future__ import annotations
 import gc
 import time
 from collections.abc import Callable, Mapping, Sequence
+from statistics import median
 from typing import Any
 
 import torch
 
-BATCHES, CALLS = 120, 1000
+BATCHES, CALLS = 1200, 50
 
 
 def torchs_call(kernel: Any, index: int) -> Callable[..., Any]:
@@ -52,19 +53,24 @@ def bracket_loop(function: Any, arguments: Sequence[Any], named: Mapping[str, An
     return calls
 
 
-def host_times(loops: Sequence[Callable[[], None]]) -> list[float]:
-    """Microseconds a call: the least of many batches, in turns; the GPU has nothing left to do when one begins."""
-    least = [float("inf")] * len(loops)
+def host_times(loops: Sequence[Callable[[], None]]) -> list[list[float]]:
+    """Microseconds a call of each batch, by loop; in turns, forth and back, each with nothing left on the GPU."""
+    times: list[list[float]] = [[] for _ in loops]
     gc.collect()
     gc.disable()
     try:
-        for _ in range(BATCHES):
-            for index, loop in enumerate(loops):
+        for batch in range(BATCHES):
+            for index in range(len(loops))[:: 1 if batch % 2 else -1]:
                 torch.cuda.synchronize()
                 began = time.perf_counter()
-                loop()
-                least[index] = min(least[index], (time.perf_counter() - began) / CALLS * 1e6)
+                loops[index]()
+                times[index].append((time.perf_counter() - began) / CALLS * 1e6)
     finally:
         gc.enable()
     torch.cuda.synchronize()
-    return least
+    return times
+
+
+def above(times: Sequence[float], reference: Sequence[float]) -> float:
+    """By how many us a call takes longer: what slows a processor down for a while slows both of a pair down."""
+    return median(one - other for one, other in zip(times, reference, strict=True))
