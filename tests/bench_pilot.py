@@ -13,7 +13,7 @@ from mkexplorer.tui.bench_state import BenchState
 from mkexplorer.tui.pythons import NoPython, Pythons
 from mkexplorer.tui.state import UiState
 from tests.explorer_pilot import WIDE, Session, explore
-from tests.fake_bencher import FakeBencher
+from tests.fake_bencher import FakeBencher, bench_result
 
 
 class ScriptedPythons(Pythons):
@@ -48,6 +48,16 @@ async def bench_session(
     scripted = ScriptedPythons(pythons or NoPython(), hire)
     async with explore(catalog, size, UiState(tab=tab, follow=False), pythons=scripted) as session:
         yield session
+
+
+def measured(catalog: Catalog, *medians_us: float, picked: int | None = 0) -> FakeBencher:
+    """All multi-kernels take the same times."""
+    return FakeBencher({each.id: bench_result(each.id, *medians_us, picked=picked) for each in catalog.multi_kernels})
+
+
+def said(session: Session) -> str:
+    """All messages."""
+    return " ".join(" ".join(session.toasts).split())
 
 
 def state_of(session: Session) -> BenchState:

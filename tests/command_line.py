@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import sys
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -11,6 +12,13 @@ from typing import Any, NamedTuple
 import pytest
 
 from mkexplorer.cli import main
+
+ESCAPE = "\x1b"
+
+
+def plain(text: str) -> str:
+    """``text`` without its colours."""
+    return re.sub(rf"{ESCAPE}\[[\d;]*m", "", text)
 
 
 class Done(NamedTuple):
@@ -63,3 +71,9 @@ def runner_at_terminal(monkeypatch: pytest.MonkeyPatch) -> Run:
         return Done(code, output.getvalue(), errors.getvalue())
 
     return run_it
+
+
+def states(run: Run, *arguments: str) -> list[tuple[str, int | None]]:
+    """The picks of all multi-kernels, as `list` has them."""
+    found = run("list", "--json", *arguments).json["multi_kernels"]
+    return [(each["pick"]["state"], each["pick"]["index"]) for each in found]

@@ -13,6 +13,7 @@ from textual.screen import Screen
 
 from mkexplorer.catalog import Catalog
 from mkexplorer.catalog.errors import MkexplorerError
+from mkexplorer.tui.commands import verbs
 from mkexplorer.tui.explorer_app import ExplorerApp
 from mkexplorer.tui.explorer_screen import ExplorerScreen
 from mkexplorer.tui.picks import LOOKING
@@ -123,3 +124,8 @@ async def explore(
         await session.until(lambda: session.knows_picks)
         await pilot.pause()
         yield session
+
+
+def offered(session: Session) -> set[str]:
+    """What footer and palette offer."""
+    return {verb.binding.description for verb in verbs(session.explorer) if verb.valid}

@@ -21,14 +21,13 @@ from mkexplorer.measure.resources import ResourceReport
 from tests.command_line import Run
 from tests.conftest import DATA
 from tests.fake_bencher import H100, FakeBencher, bench_result, sub_result
-from tests.pick_places import PlayedCache
+from tests.pick_places import PlayedCache, default_cache
 
 
 @pytest.fixture
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> PlayedCache:
     """The default place: four multi-kernels; of the first three a sub-kernel is picked."""
-    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path / "cache"))
-    cache = PlayedCache(tmp_path / "cache", "2.4.1")
+    cache = default_cache(tmp_path, monkeypatch)
     for number in range(3):
         cache.write_pick(number, b"0")
     return cache

@@ -17,7 +17,7 @@ from mkexplorer.report.findings import Finding, Level, worst
 from mkexplorer.report.upstream import upstream_findings
 from tests.command_line import Run
 from tests.fake_bencher import bench_result
-from tests.pick_places import PlayedCache, played_python
+from tests.pick_places import PlayedCache, default_cache, played_python
 
 HEALTHY = Identity(
     python="3.12.3",
@@ -36,8 +36,7 @@ MINE = Owner("me", is_me=True, is_writable=True)
 
 @pytest.fixture
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> PlayedCache:
-    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path / "cache"))
-    return PlayedCache(tmp_path / "cache", "2.4.1")
+    return default_cache(tmp_path, monkeypatch)
 
 
 def section(patient: Patient, title: str) -> tuple[Finding, ...]:

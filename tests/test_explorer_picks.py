@@ -13,12 +13,11 @@ import pytest
 
 from mkexplorer.catalog import Catalog, open_catalog
 from mkexplorer.report import rows
-from mkexplorer.tui.commands import verbs
 from mkexplorer.tui.dialogs import TextDialog
 from mkexplorer.tui.pick_dialogs import ConfirmDialog, PinDialog, fastest_first
 from mkexplorer.tui.pythons import NoPython, Pythons
 from mkexplorer.tui.state import UiState
-from tests.explorer_pilot import NARROW, WIDE, Session, explore, explore_while_reading, opener_of
+from tests.explorer_pilot import NARROW, WIDE, Session, explore, explore_while_reading, offered, opener_of
 from tests.fake_catalog import FakeCatalog, layer_norm, two_graphs
 from tests.fake_python import fake_python
 from tests.pick_places import PlayedCache, played_python
@@ -62,11 +61,6 @@ def last_toast(session: Session) -> str:
 
 async def says(session: Session, text: str) -> None:
     await session.until(lambda: text in " ".join(last_toast(session).split()))
-
-
-def offered(session: Session) -> set[str]:
-    """What footer and palette offer."""
-    return {verb.binding.description for verb in verbs(session.explorer) if verb.valid}
 
 
 class TestSeen:
