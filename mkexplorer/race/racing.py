@@ -43,7 +43,7 @@ class Settings:
     gpu_budget_us: float = 25_000.0
 
 
-IN_A_PROGRAM = Settings(first_rounds=10, next_rounds=19, most_rounds=48, hot_rounds=0)
+IN_A_PROGRAM = Settings(first_rounds=12, next_rounds=18, most_rounds=48, hot_rounds=0)
 """For a program that waits to know which one is faster, and gains little from one that is hardly so."""
 
 
