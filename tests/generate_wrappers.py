@@ -150,8 +150,8 @@ CASES: dict[str, tuple[Callable[..., torch.Tensor], list[Shape], dict[str, Any]]
 }
 
 
-def generate(case: str, *, cpp_wrapper: bool = False) -> str:
-    """The code that torch generates for one case, in Python or in C++."""
+def generate(case: str, **ways: bool) -> str:
+    """The code that torch generates for one case; ``ways`` are GraphLowering's: ``cpp_wrapper``, ``aot_mode``."""
     from torch._inductor import config
     from torch._inductor.debug import DebugContext
     from torch._inductor.decomposition import select_decomp_table
@@ -172,9 +172,7 @@ def generate(case: str, *, cpp_wrapper: bool = False) -> str:
         module = make_fx(function, decomposition_table=select_decomp_table(), tracing_mode="real")(*inputs)
         # As compile_fx has it: the first kernel that reads an input checks its alignment.
         checked = list(range(len(inputs)))
-        graph = GraphLowering(
-            module, example_inputs=inputs, shape_env=shape_env, cpp_wrapper=cpp_wrapper, inputs_to_check=checked
-        )
+        graph = GraphLowering(module, example_inputs=inputs, shape_env=shape_env, inputs_to_check=checked, **ways)
         with V.set_graph_handler(graph), V.set_fake_mode(mode), DebugContext():
             graph.run(*inputs)
             code = graph.codegen()[0]

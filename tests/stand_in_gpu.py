@@ -127,7 +127,12 @@ class _Result(triton_heuristics.CompileResult):  # type: ignore[misc]  # mypy do
             {"runner": runner}, parameters, ["grid_0", "grid_1", "grid_2", "stream", *parameters]
         )
         made.config = self.config
-        made.store_cubin = False
+        made.store_cubin = self.inductor_meta.get("store_cubin", False)  # while C++ is generated
+        made.bin = types.SimpleNamespace(
+            metadata=types.SimpleNamespace(name=name), num_warps=8, shared=1024, asm={"cubin": b"a binary"}
+        )
+        made.def_args = made.call_args = parameters
+        made.global_scratch = made.profile_scratch = None
         made.cache_hash = name
         made.n_regs, made.n_spills, made.shared = 32, 0, 1024
         return made

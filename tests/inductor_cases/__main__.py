@@ -15,6 +15,7 @@ from pathlib import Path
 from tests import stand_in_gpu
 from tests.inductor_cases import (
     choosing,
+    cpp,
     failing,
     installing,
     launching,
@@ -27,7 +28,7 @@ from tests.inductor_cases import (
 from tests.stand_in_gpu import effects, names, set_times
 
 # Installing comes first: a `patch` of torch's settings, as others use, leaves them as if a person had set them.
-SUBJECTS = (installing, choosing, launching, pick_files, measuring, failing, torch_ways, ranks, shapes)
+SUBJECTS = (installing, choosing, launching, pick_files, measuring, failing, torch_ways, cpp, ranks, shapes)
 
 
 def all_cases() -> dict[str, Callable[[Path], None]]:
