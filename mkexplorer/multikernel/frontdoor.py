@@ -30,7 +30,7 @@ from .clones import is_tensor
 from .confirming import CALLS_BEFORE, Confirmer, idle_confirmer
 from .environment import is_cache_disabled
 from .errors import DefinitionError, MultiKernelError
-from .merging import check_names, merged_signature
+from .merging import check_names, merged_signature, with_own_defaults
 from .modules import default_cache
 from .parts import Grid, Part, as_part, is_constexpr
 from .recording import FirstCall, identity, record
@@ -67,7 +67,8 @@ def multi_kernel(
 
     ``sub_kernels`` are functions with ``@triton.jit``, ``@triton.heuristics`` or ``@triton.autotune`` above them, or
     what `sub_kernel` makes of these. They do the same with the same arguments: the one with the most parameters has
-    all that any other one has; constexprs may differ. Configurations are tuned inside.
+    all that any other one has; constexprs may differ, and where a call leaves one out, each sub-kernel uses its own
+    default. Configurations are tuned inside.
 
     ``key`` names arguments for whose sizes (and for all dtypes) there is a choice of its own, or computes such sizes
     from all arguments by name; without it there is one choice for all calls, unless sub-kernels have
@@ -114,7 +115,8 @@ class MultiKernelFunction:
         self.__doc__ = inspect.getdoc(operation) if operation else None
         check_names(options.mutated, self.__signature__, "mutated")
         check_names(() if callable(options.key) else options.key, self.__signature__, "key")
-        self._parts = parts
+        self._given = parts
+        self._parts = tuple(with_own_defaults(part, self.__signature__) for part in parts)
         self._options = options
         self._operation = operation
         self._needs_grid = any(part.grid is None for part in parts)
@@ -138,7 +140,7 @@ class MultiKernelFunction:
     def __call__(self, *arguments: Any, **named: Any) -> Any:
         """Launches without brackets. As a decorator, given a function: takes its signature, grid, name and text."""
         if self._operation is None and not named and len(arguments) == 1 and inspect.isfunction(arguments[0]):
-            return MultiKernelFunction(self._parts, self._options, arguments[0])
+            return MultiKernelFunction(self._given, self._options, arguments[0])
         grid = self._operation(*arguments, **named) if self._operation is not None else None
         if grid is None and self._needs_grid:
             raise MultiKernelError(

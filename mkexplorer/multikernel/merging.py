@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from .errors import DefinitionError
-from .parts import Part, is_constexpr
+from .parts import EACH_ITS_OWN, Part, default_of, is_constexpr
 
 _EMPTY = inspect.Parameter.empty
 
@@ -15,7 +16,9 @@ _EMPTY = inspect.Parameter.empty
 def merged_signature(parts: Sequence[Part], operation: Callable[..., Any] | None = None) -> inspect.Signature:
     """That of the sub-kernel with the most parameters, then constexprs that only others have, by keyword.
 
-    With an ``operation`` it is that function's own. Raises `DefinitionError` naming the sub-kernel that takes more.
+    A constexpr that all who take it have a default for may be left out of a call: then each uses its own. With an
+    ``operation`` it is that function's own. Raises `DefinitionError` naming the sub-kernel that takes more, or those
+    whose defaults of an argument differ.
     """
     if len(parts) < 2:
         given = f"only {parts[0].name}" if parts else "none"
@@ -24,17 +27,24 @@ def merged_signature(parts: Sequence[Part], operation: Callable[..., Any] | None
             "Give all of them: multi_kernel(looped, persistent, …).",
         )
     if operation is not None:
-        parameters = inspect.signature(operation).parameters
-        _check(parts, parameters, operation.__name__)
-        return inspect.Signature([_plain(each) for each in parameters.values()])
+        signature = inspect.Signature([_plain(each) for each in inspect.signature(operation).parameters.values()])
+        _check_names(parts, signature.parameters, operation.__name__)
+        _check_defaults(parts, {*signature.parameters, *dict(_constexprs(parts))})
+        return signature
     longest = max(parts, key=lambda part: len(_passed_on(part)))
     merged = {name: _plain(each) for name, each in longest.parameters.items()}
-    for part in parts:
-        for name, parameter in part.parameters.items():
-            if is_constexpr(parameter) and name not in merged:
-                merged[name] = _plain(parameter).replace(kind=inspect.Parameter.KEYWORD_ONLY)
-    _check(parts, merged, longest.name)
+    for name, each in _constexprs(parts):
+        known = merged.setdefault(name, _plain(each).replace(kind=inspect.Parameter.KEYWORD_ONLY))
+        merged[name] = known.replace(default=_common_default(known.default, default_of(each)))
+    _check_names(parts, merged, longest.name)
+    _check_defaults(parts, {*dict(_constexprs(parts))})
     return inspect.Signature(list(_with_usable_defaults(merged.values())))
+
+
+def with_own_defaults(part: Part, signature: inspect.Signature) -> Part:
+    """The sub-kernel with its own defaults as constants of what a call with ``signature`` has no argument for."""
+    left = {name: each for name, each in part.parameters.items() if name not in signature.parameters}
+    return replace(part, constants={**part.constants, **{name: default_of(each) for name, each in left.items()}})
 
 
 def check_names(names: Sequence[str], signature: inspect.Signature, what: str) -> None:
@@ -45,10 +55,10 @@ def check_names(names: Sequence[str], signature: inspect.Signature, what: str) -
             )
 
 
-def _check(parts: Sequence[Part], known: Mapping[str, object], whose: str) -> None:
+def _check_names(parts: Sequence[Part], known: Mapping[str, object], whose: str) -> None:
     for part in parts:
-        for name in part.parameters:
-            if name not in known:
+        for name, parameter in part.parameters.items():
+            if name not in known and default_of(parameter) is _EMPTY:
                 raise DefinitionError(
                     f"{part.name} takes {name}, which {whose} does not: {', '.join(known)}",
                     "Every sub-kernel's arguments must be among those of one of them; give it the others as "
@@ -56,13 +66,45 @@ def _check(parts: Sequence[Part], known: Mapping[str, object], whose: str) -> No
                 )
 
 
+def _check_defaults(parts: Sequence[Part], settled: Collection[str]) -> None:
+    """Sub-kernels that do the same have the same defaults, but for arguments of which that is ``settled``."""
+    first: dict[str, tuple[Part, object]] = {}
+    for part in parts:
+        for name, parameter in part.parameters.items():
+            default = default_of(parameter)
+            if name in settled or default is _EMPTY:
+                continue
+            other, its = first.setdefault(name, (part, default))
+            if not _is_same(default, its):
+                raise DefinitionError(
+                    f"{name} is {its!r} by default in {other.name} and {default!r} in {part.name}",
+                    f"Give them the same one, or constants: sub_kernel({part.name}, {name}=…).",
+                )
+
+
+def _constexprs(parts: Sequence[Part]) -> Iterator[tuple[str, inspect.Parameter]]:
+    """What whoever takes it takes as a constexpr, once for each of them."""
+    passed = {name for part in parts for name in _passed_on(part)}
+    for part in parts:
+        yield from ((name, each) for name, each in part.parameters.items() if name not in passed)
+
+
+def _common_default(one: object, other: object) -> object:
+    if one is _EMPTY or other is _EMPTY:
+        return _EMPTY
+    return one if _is_same(one, other) else EACH_ITS_OWN
+
+
+def _is_same(one: object, other: object) -> bool:
+    return type(one) is type(other) and one == other
+
+
 def _passed_on(part: Part) -> list[str]:
     return [name for name, each in part.parameters.items() if not is_constexpr(each)]
 
 
 def _plain(parameter: inspect.Parameter) -> inspect.Parameter:
-    default = getattr(parameter.default, "value", parameter.default)  # of a constexpr
-    return parameter.replace(annotation=_EMPTY, default=default)
+    return parameter.replace(annotation=_EMPTY, default=default_of(parameter))
 
 
 def _with_usable_defaults(parameters: Iterator[inspect.Parameter] | Any) -> Iterator[inspect.Parameter]:

@@ -15,6 +15,16 @@ Grid = Sequence[int] | Callable[[Mapping[str, Any]], Sequence[int]]
 _OPTIONS = ("num_warps", "num_stages", "num_ctas", "maxnreg")
 
 
+class _EachItsOwn:
+    """What a call has for a constexpr that it leaves out and whose defaults differ: each sub-kernel uses its own."""
+
+    def __repr__(self) -> str:
+        return "<each its own>"
+
+
+EACH_ITS_OWN = _EachItsOwn()
+
+
 @dataclass(frozen=True)
 class Part:
     """One sub-kernel as it was given.
@@ -53,6 +63,13 @@ class Part:
         left = self.function.arg_names
         return {name: each for name, each in own.items() if name in left and name not in given}
 
+    def own_values(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """What it takes of a call's ``values``."""
+        return {
+            name: default_of(each) if values[name] is EACH_ITS_OWN else values[name]
+            for name, each in self.parameters.items()
+        }
+
     def configs_for(self, values: Mapping[str, Any]) -> tuple[dict[str, Any], ...]:
         """The configurations to tune among, with what the heuristics say to each of them for a call's ``values``."""
         configs = self.configs
@@ -65,7 +82,7 @@ class Part:
         """Compiles every configuration for a call's ``values``, where a dtype may stand for a tensor."""
         from triton.runtime.jit import MockTensor
 
-        own = {name: MockTensor.wrap_dtype(values[name]) for name in self.parameters}
+        own = {name: MockTensor.wrap_dtype(value) for name, value in self.own_values(values).items()}
         used = self.grid if self.grid is not None else grid or (1,)
         configs = [{**self.constants, **config} for config in self.configs]
         return [self.function.warmup(grid=used, **own, **given) for given in configs]
@@ -139,6 +156,11 @@ def config_of(config: Any) -> dict[str, Any]:
 def is_constexpr(parameter: inspect.Parameter) -> bool:
     annotation = parameter.annotation
     return "constexpr" in (annotation if isinstance(annotation, str) else getattr(annotation, "__name__", ""))
+
+
+def default_of(parameter: inspect.Parameter) -> Any:
+    """``inspect.Parameter.empty`` where there is none."""
+    return getattr(parameter.default, "value", parameter.default)  # of a constexpr
 
 
 def _part_of(function: Any) -> Part:

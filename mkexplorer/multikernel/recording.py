@@ -125,7 +125,7 @@ def _spec(part: Part, call: FirstCall) -> SubKernelSpec:
             f"{part.name} has @triton.autotune with hooks, which no file can hold",
             "Declare what it overwrites as mutated, and leave the hooks out.",
         )
-    own = {name: call.values[name] for name in part.parameters}
+    own = part.own_values(call.values)
     types = _types(own, part)
     spec = sub_kernel(
         part.base,
@@ -144,7 +144,7 @@ def _unwritten(parts: Sequence[Part], call: FirstCall) -> Record:
     """Of what a sub-kernel overwrites nothing is known, so all tensors count as overwritten."""
     kernels, specs = [], []
     for part in parts:
-        own = {name: call.values[name] for name in part.parameters}
+        own = part.own_values(call.values)
         constants = _constants(part, own)
         taken = [name for name in own if name not in constants]
         tensors = tuple(name for name in taken if is_tensor(own[name]))

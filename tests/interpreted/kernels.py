@@ -80,3 +80,23 @@ def shift_second(x, by, out, count, COUNT: tl.constexpr):
     if by is not None:
         value = by + value
     tl.store(out + at, value, mask=at < count)
+
+
+@triton.jit
+def mark_looped(out, count, by=1.0, BLOCK: tl.constexpr = 16):
+    """Writes what it was called with: ``by``, then the size of its block."""
+    at = tl.arange(0, BLOCK)
+    tl.store(out + at, by, mask=at < count)
+    tl.store(out, BLOCK)
+
+
+@triton.jit
+def mark_persistent(out, count, by=1.0, BLOCK: tl.constexpr = 64):
+    at = tl.arange(0, BLOCK)
+    tl.store(out + at, by, mask=at < count)
+    tl.store(out, BLOCK)
+
+
+@triton.jit
+def mark_otherwise(out, count, by=5.0, BLOCK: tl.constexpr = 64):
+    tl.store(out, by)

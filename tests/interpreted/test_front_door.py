@@ -113,6 +113,37 @@ def test_constexprs_may_be_passed_with_the_call(times: Stopwatch) -> None:
     assert total.item() == 3
 
 
+@pytest.mark.parametrize("forced", [0, 1])
+def test_a_sub_kernel_keeps_its_own_default_of_a_constexpr(monkeypatch: pytest.MonkeyPatch, forced: int) -> None:
+    monkeypatch.setattr(config, "sub_kernel", forced)
+    function = multi_kernel(kernels.mark_looped, kernels.mark_persistent)
+    assert str(function.__signature__) == "(out, count, by=1.0, BLOCK=<each its own>)"
+
+    @multi_kernel(kernels.mark_looped, kernels.mark_persistent)
+    def marked(out: Any, count: int) -> Any:
+        return (1,)
+
+    for launch, block in (
+        (function[(1,)], (16, 64)[forced]),
+        (partial(function[(1,)], BLOCK=32), 32),  # what the call says holds for all
+        (marked, (16, 64)[forced]),
+    ):
+        out = torch.zeros(4)
+        for _ in range(2):
+            launch(out, 4)
+            assert out.tolist() == [block, 1.0, 1.0, 1.0]
+
+
+def test_own_defaults_are_told_in_what_is_kept(monkeypatch: pytest.MonkeyPatch, own_cache: Path) -> None:
+    monkeypatch.setattr(config, "measure", Stopwatch(mark_looped=2.0, mark_persistent=1.0))
+    multi_kernel(kernels.mark_looped, kernels.mark_persistent)[(1,)](torch.zeros(4), 4)
+    (wrapper,) = (each for each in own_cache.glob("*/*.py") if "def get_args" in each.read_text())
+    module = load_module(wrapper)
+    assert [each.meta.constants for each in module.multi_kernel_0.kernels] == [{"BLOCK": 16}, {"BLOCK": 64}]
+    (out,) = module.call(module.get_args())
+    assert out.tolist() == [64.0, 1.0, 1.0, 1.0]
+
+
 def test_two_sub_kernels_may_be_one_function_with_different_constants(times: Stopwatch) -> None:
     function = multi_kernel(*(sub_kernel(kernels.scale_looped, BLOCK=block, num_warps=4) for block in (16, 64)))
     check(function)
@@ -181,6 +212,10 @@ def test_repr_tells_what_was_chosen(times: Stopwatch) -> None:
         (lambda: multi_kernel(kernels.tuned, len), "<built-in function len> is no kernel of Triton"),
         (lambda: multi_kernel(kernels.tuned, check), "check is a plain function, no kernel of Triton"),
         (lambda: multi_kernel(kernels.tuned, kernels.scale_greedy), "scale_greedy takes unknown, which scale_looped"),
+        (
+            lambda: multi_kernel(kernels.mark_looped, kernels.mark_otherwise),
+            "by is 1.0 by default in mark_looped and 5.0 in mark_otherwise",
+        ),
         (lambda: scale(key=["columns"]), "key names columns, which is no argument"),
         (lambda: scale(key="count"), "key is the text 'count', and no list of names"),
         (lambda: scale(mutated="total"), "mutated is the text 'total', and no list of names"),
@@ -345,7 +380,7 @@ def test_a_near_size_starts_from_its_neighbours_choice_and_is_confirmed_later(ti
     done()
     assert sizes(function) == {64: "scale_persistent", 128: "scale_looped"}
     check(function, count=100)
-    assert times.races[1:] == [(["scale_looped", "scale_persistent"], 1)]
+    assert times.races[1:] == [(["scale_looped", "scale_persistent"], None)]  # a suggestion is no pick to outweigh
 
 
 def test_a_user_may_say_when_to_confirm(times: Stopwatch) -> None:
