@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import subprocess
@@ -13,15 +14,21 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+import torch
 
 from mkexplorer.catalog.store import FolderStore
 from mkexplorer.multikernel import rank_note, sharing
 from mkexplorer.multikernel.environment import config
-from mkexplorer.multikernel.rank_note import RankNote, Told
-from mkexplorer.multikernel.sharing import alone_with
+from mkexplorer.multikernel.rank_note import RankNote
+from mkexplorer.multikernel.sharing import Ranks, alone_with
+from mkexplorer.picks.changes import plan_pin
+from mkexplorer.picks.files import read_pick_file
+from mkexplorer.picks.model import Entry, PickFile, Who
 from mkexplorer.picks.orphans import find_leftovers, pick_paths
+from mkexplorer.picks.writing import Occasion, apply_change
 from mkexplorer.race.racing import Contestant, Outcome
 
+from . import builders
 from .stub_kernels import Stopwatch, StubKernel, two
 
 ROOT = Path(__file__).parents[1]
@@ -139,30 +146,62 @@ def test_ranks_take_the_choice_of_the_lowest_one_by_its_file(tmp_path: Path, env
     assert answers == [("looped", 1), ("looped", 0), ("looped", 0), ("looped", 0)]
 
 
+def run_distributed(
+    folder: Path, fastest: Sequence[str], environment: dict[str, str], prepare: str = ""
+) -> list[tuple[str, int]]:
+    """As `run_at_once`, for ranks of torch.distributed, each of which has a cache of its own."""
+    prepare = DISTRIBUTED.replace("{{cache}}", str(folder).replace("{", "{{")) + prepare
+    end = "distributed.barrier(); distributed.destroy_process_group()"
+    environment = {**environment, "MKEXPLORER_SHARE_RANKS": "1"}
+    return run_at_once([folder / str(rank) for rank in range(4)], fastest, environment, prepare, end)
+
+
 def test_ranks_take_the_choice_of_the_lowest_one_by_torch_distributed(
     tmp_path: Path, environment: dict[str, str]
 ) -> None:
-    caches = [tmp_path / str(rank) for rank in range(4)]
-    prepare = DISTRIBUTED.replace("{{cache}}", str(tmp_path).replace("{", "{{"))
-    end = "distributed.barrier(); distributed.destroy_process_group()"
-    fastest = ["persistent", "looped", "looped", "looped"]
-    answers = run_at_once(caches, fastest, {**environment, "MKEXPLORER_SHARE_RANKS": "1"}, prepare, end)
+    answers = run_distributed(tmp_path, ["persistent", "looped", "looped", "looped"], environment)
     assert answers == [("persistent", 1), ("persistent", 0), ("persistent", 0), ("persistent", 0)]
-    assert all(two(cache).picked == 1 for cache in caches)  # each machine keeps it, with where it came from
+    # Who measured keeps it; the others have nothing to rest it on, and are told again in the next job.
+    assert [two(tmp_path / str(rank)).picked for rank in range(4)] == [1, None, None, None]
+
+
+def pin(cache: Path, index: int) -> tuple[Entry, ...]:
+    """As a person does; the history that the pick then has."""
+    call = two(cache)
+    call.pick_path.parent.mkdir(parents=True, exist_ok=True)
+    change = plan_pin(builders.multi_kernel(), pick_file(cache), index)
+    assert change is not None
+    apply_change(FolderStore(str(cache)), change, Occasion(Who.PERSON))
+    return pick_file(cache).history.entries
+
+
+def pick_file(cache: Path) -> PickFile:
+    return read_pick_file(FolderStore(str(cache)), two(cache).pick_path.relative_to(cache).as_posix(), 2)
+
+
+def test_a_rank_whose_pick_is_pinned_keeps_and_uses_it(tmp_path: Path, environment: dict[str, str]) -> None:
+    pinned = pin(tmp_path / "2", 0)
+    answers = run_distributed(tmp_path, ["persistent"] * 4, environment)
+    assert answers == [("persistent", 1), ("persistent", 0), ("looped", 0), ("persistent", 0)]
+    assert pick_file(tmp_path / "2").history.entries == pinned
 
 
 @pytest.mark.parametrize(
     ("why", "measured"), [("times.disturbed = 20", 1), ("config.sub_kernel = 1 if rank == 0 else None", 0)]
 )
-def test_ranks_take_a_choice_that_is_not_kept_as_well(
-    tmp_path: Path, environment: dict[str, str], why: str, measured: int
+@pytest.mark.parametrize("by", ["file", "torch.distributed"])
+def test_ranks_take_a_choice_that_is_not_kept_and_keep_it_neither(
+    tmp_path: Path, environment: dict[str, str], why: str, measured: int, by: str
 ) -> None:
     fastest = ["persistent", "looped", "looped", "looped"]
-    answers = run_at_once([tmp_path] * 4, fastest, {**environment, "MKEXPLORER_SHARE_RANKS": "1"}, why)
+    if by == "file":
+        answers = run_at_once([tmp_path] * 4, fastest, {**environment, "MKEXPLORER_SHARE_RANKS": "1"}, why)
+    else:
+        answers = run_distributed(tmp_path, fastest, environment, why)
     assert answers == [("persistent", measured), ("persistent", 0), ("persistent", 0), ("persistent", 0)]
-    assert two(tmp_path).picked is None
-    store = FolderStore(str(tmp_path))
-    assert pick_paths(store) == find_leftovers(store) == ()  # the explorer takes the note for neither
+    for cache in [tmp_path] if by == "file" else [tmp_path / str(rank) for rank in range(4)]:
+        store = FolderStore(str(cache))
+        assert pick_paths(store) == find_leftovers(store) == ()  # the explorer takes the note for neither
 
 
 def be_rank(rank: int, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -170,48 +209,128 @@ def be_rank(rank: int, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv(name, value)
 
 
-def test_what_the_lowest_rank_was_only_suggested_is_reconsidered_by_all(
+@pytest.mark.parametrize("rank", [0, 3])
+def test_ranks_that_share_take_no_suggestion(
+    tmp_path: Path, times: Stopwatch, monkeypatch: pytest.MonkeyPatch, rank: int
+) -> None:
+    be_rank(rank, monkeypatch)
+    call = two(tmp_path)
+    call.suggest(0)
+    assert call.picked is None
+    assert not call.is_provisional
+
+
+def test_what_the_lowest_rank_told_once_stands(
     tmp_path: Path, times: Stopwatch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(config, "wait_s", 0.05)
-    lowest, other = two(tmp_path), two(tmp_path)
-    lowest.suggest(0)
     be_rank(0, monkeypatch)
-    assert lowest.run(1, 2) == "looped"
-    be_rank(3, monkeypatch)
-    assert other.run(1, 2) == "looped"
-    assert other.is_provisional
     times.disturbed = 20
-    for rank, call in ((0, lowest), (3, other)):
-        be_rank(rank, monkeypatch)
-        call.reconsider()
-        assert call.run(1, 2) == "persistent"
-        assert not call.is_provisional
+    assert two(tmp_path).run(1, 2) == "persistent"
+    times.disturbed, times.times_us["looped"] = 0, 1.0
+    assert two(tmp_path).run(1, 2) == "persistent"  # as the other ranks, which have taken it for the same multi-kernel
     assert len(times.races) == 1
 
 
-def test_a_note_is_read_by_its_own_job_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("MASTER_PORT", "29500")
-    note = RankNote(tmp_path / "ab" / "cab.picked_kernel", 2)
+def test_what_the_lowest_rank_told_once_stands_in_the_store_of_torch_distributed() -> None:
+    store = torch.distributed.HashStore()
+    lowest, other = Ranks(0, 2, store), Ranks(1, 2, store)
+    assert [lowest.tell("cab", 1), lowest.tell("cab", 0), lowest.tell("cde", 0)] == [1, 1, 0]
+    assert [other.ask("cab", 2), other.ask("cde", 2)] == [1, 0]
+
+
+def test_a_store_that_fails_stops_no_rank(
+    tmp_path: Path, times: Stopwatch, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Broken:
+        def compare_set(self, *texts: str) -> bytes:
+            raise RuntimeError("connection reset by peer")
+
+    monkeypatch.setattr("mkexplorer.multikernel.sharing._of_torch", lambda: Ranks(0, 2, Broken()))
+    monkeypatch.setattr(config, "share_ranks", True)
+    assert two(tmp_path).run(1, 2) == "persistent"
+    assert "cannot be told the choice" in caplog.text
+
+
+@pytest.fixture
+def note(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RankNote:
+    """The lowest rank's, in a job like all jobs that torchrun starts with nothing said."""
+    for name, value in (
+        ("TORCHELASTIC_RUN_ID", "none"),
+        ("TORCHELASTIC_RESTART_COUNT", "0"),
+        ("MASTER_PORT", "29500"),
+    ):
+        monkeypatch.setenv(name, value)
+    return RankNote(tmp_path / "ab" / "cab.picked_kernel", 2)
+
+
+LEAVE = """
+import sys
+from pathlib import Path
+from mkexplorer.multikernel.rank_note import RankNote
+RankNote(Path(sys.argv[1]), 2).leave(1)
+sys.stdin.read()
+"""
+
+
+def begun(note: RankNote, later_s: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lets this process have begun so much later than the one whose note this is."""
+    started = json.loads(note._path.read_bytes())["started"]
+    monkeypatch.setattr(rank_note, "_started", lambda: started + later_s)
+
+
+def test_a_note_is_read_by_its_own_job_alone(note: RankNote, monkeypatch: pytest.MonkeyPatch) -> None:
     assert note.read() is None
-    note.leave(Told(1, is_suggested=True))
-    assert note.read() == Told(1, is_suggested=True)
-    with monkeypatch.context() as other:
-        other.setenv("MASTER_PORT", "29501")
-        assert note.read() is None
-    with monkeypatch.context() as later:
-        started = rank_note._started()
-        later.setattr(rank_note, "_started", lambda: started + 3600.0)
-        assert note.read() is None
+    note.leave(1)
+    assert note.read() == 1
+    for name, value in (("MASTER_PORT", "29501"), ("TORCHELASTIC_RESTART_COUNT", "1")):
+        with monkeypatch.context() as other:
+            other.setenv(name, value)
+            assert note.read() is None
     assert RankNote(note.pick, 1).read() is None  # an index that no sub-kernel has
+    begun(note, 3600.0, monkeypatch)
+    assert note.read() is None
 
 
-@pytest.mark.parametrize("content", [b"", b"[]", b"{}", b'{"job": {}, "index": 0}', b"\xff"])
+def test_a_note_of_a_job_that_has_ended_is_not_read_by_the_next_one(
+    note: RankNote, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    earlier = subprocess.Popen([sys.executable, "-c", LEAVE, str(note.pick)], stdin=subprocess.PIPE, cwd=ROOT)
+    while not note._path.exists():
+        assert earlier.poll() is None
+        time.sleep(0.01)
+    begun(note, 30.0, monkeypatch)
+    assert note.read() == 1
+    assert note.own() is None
+    assert earlier.stdin is not None
+    earlier.stdin.close()
+    os.waitid(os.P_PID, earlier.pid, os.WEXITED | os.WNOWAIT)
+    assert note.read() is None  # also as long as nobody has asked for its exit status
+    earlier.wait()
+    assert note.read() is None
+    begun(note, 0.1, monkeypatch)
+    assert note.read() == 1  # it was of this job, and has been faster
+
+
+def test_a_note_from_another_machine_counts_for_ranks_that_began_with_it(
+    note: RankNote, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rank_note, "_host", lambda: "node1")
+    note.leave(1)
+    monkeypatch.setattr(rank_note, "_host", lambda: "node2")
+    begun(note, 30.0, monkeypatch)
+    assert note.read() == 1
+    assert note.own() is None
+    begun(note, 90.0, monkeypatch)
+    assert note.read() is None
+
+
+@pytest.mark.parametrize("content", [b"", b"[]", b"{}", b'{"job": {}, "index": 0}', b"\xff", b"[" * 100_000])
 def test_a_broken_note_tells_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes) -> None:
     monkeypatch.setattr(rank_note, "_job", dict)
     note = RankNote(tmp_path / "cab.picked_kernel", 2)
     (tmp_path / ".cab.picked_kernel.rank0").write_bytes(content)
     assert note.read() is None
+    assert note.own() is None
 
 
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="only Linux tells it")

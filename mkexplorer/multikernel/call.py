@@ -17,7 +17,7 @@ from .measuring import is_capturing, machine_of
 from .metrics import add_rows
 from .modules import key_of, load_source
 from .pick_store import PickStore
-from .rank_note import RankNote, Told
+from .rank_note import RankNote
 from .sharing import Ranks, alone_with, ranks, wait_for
 from .trial import Call, device_of_call, find_fastest, names_of, parts_of
 
@@ -85,9 +85,12 @@ class MultiKernelCall:
         return launch(*arguments, grid=grid, stream=stream)
 
     def suggest(self, index: int) -> None:
-        """Uses ``index`` without measuring, unless there is a pick. It is not kept until `confirm` has measured."""
+        """Uses ``index`` without measuring, unless there is a pick. It is not kept until `confirm` has measured.
+
+        Ranks that share take no suggestion: the others could not tell when the lowest one has confirmed it.
+        """
         with self._lock:
-            if self.picked is None:
+            if self.picked is None and _job() is None:
                 self.picked, self.is_provisional = index, True
 
     def reconsider(self) -> None:
@@ -127,20 +130,31 @@ class MultiKernelCall:
         return self._bind(self.picked, call)
 
     def _decided(self, call: Call) -> int:
-        job = ranks() if shares_ranks() else None
+        job = _job()
         index = None if self._is_due else self.picked
-        if job is not None and not job.decides and not self.is_forced:
-            index = self._of_lowest_rank(job)
+        if job is not None and not job.decides and not self._holds:
+            told = self._of_lowest_rank(job)
+            if told is not None:
+                index = told
+                self.is_provisional = self._is_due = False
         if index is None:
             index = self._found(call)
         if job is not None and job.decides:
-            self._tell(job, index)
+            told = self._tell(job, index)
+            index = index if self._holds else told
         return index
 
+    @property
+    def _holds(self) -> bool:
+        """Whether this process uses its own pick whatever other ranks use: it is forced, or a person has pinned it."""
+        return self.is_forced or (self._is_cached and self._store.is_pinned)
+
     def _found(self, call: Call) -> int:
-        """Measured, unless another process with this cache has done it meanwhile."""
+        """Measured, unless another process with this cache has done it meanwhile, or this one has told the others."""
         with alone_with(self.pick_path) if self._is_cached else contextlib.nullcontext():
             index = self._kept()
+            if index is None:
+                index = self._note.own()
             if index is None:
                 choice = self._measured(call)
                 self._keep(choice, call)
@@ -148,37 +162,28 @@ class MultiKernelCall:
         self.is_provisional = self._is_due = False
         return index
 
-    def _tell(self, job: Ranks, index: int) -> None:
-        """The lowest rank's: a pick that is kept tells by being there, and any other one stands in a note."""
-        if job.store is not None:
-            job.tell(self.key, index)
-        elif self._is_cached and self._store.load() != index:
-            self._note.leave(Told(index, self.is_provisional))
+    def _tell(self, job: Ranks, index: int) -> int:
+        """The lowest rank's: what it told first, which others may use by now, and else ``index``.
 
-    def _of_lowest_rank(self, job: Ranks) -> int | None:
-        if job.store is None:
-            return self._of_files()
-        index = job.ask(self.key, len(self._kernels))
-        if index is None:
-            return self.picked
-        if index != self.picked and self._is_cached:
-            self._store.save(Choice(index), machine_of("cpu"), f"rank 0 of {job.size} chose it for all")
+        Without a store a pick that is kept tells by being there, and any other one stands in a note.
+        """
+        if job.store is not None:
+            return job.tell(self.key, index)
+        if self._is_cached and self._store.load() != index:
+            self._note.leave(index)
         return index
 
-    def _of_files(self) -> int | None:
-        """What is kept, or the lowest rank's note. What it was only suggested stays that, until all reconsider."""
+    def _of_lowest_rank(self, job: Ranks) -> int | None:
+        """What the lowest rank uses. Not kept here: that rank keeps it, unless it is forced or in doubt."""
+        if job.store is not None:
+            return job.ask(self.key, len(self._kernels))
         if not self._is_cached:
-            return self.picked  # without a file there is nothing to wait for
-        told = wait_for(self.pick_path, self._told)
-        if told is None:
-            return None
-        self.is_provisional, self._is_due = told.is_suggested, False
-        return told.index
+            return None  # without a file there is nothing to wait for
+        return wait_for(self.pick_path, self._kept_or_noted)
 
-    def _told(self) -> Told | None:
+    def _kept_or_noted(self) -> int | None:
         kept = self._kept()
-        told = Told(kept) if kept is not None else self._note.read()
-        return None if told is not None and told.is_suggested and self._is_due else told
+        return self._note.read() if kept is None else kept
 
     def _unmeasured(self, call: Call) -> Launch:
         """For calls that CUDA records into a graph, where nothing can be measured: the pick, or else the first."""
@@ -247,6 +252,11 @@ class MultiKernelCall:
         if not hasattr(kernel, "run"):
             self._kernels[index] = kernel = kernel.result()
         return kernel
+
+
+def _job() -> Ranks | None:
+    """The ranks that this process shares its choices with; None where it shares none."""
+    return ranks() if shares_ranks() else None
 
 
 def _in_memory(source: str) -> ModuleType:

@@ -32,6 +32,11 @@ class PickStore:
     def path(self) -> Path:
         return self.cache / self._relative
 
+    @property
+    def is_pinned(self) -> bool:
+        """Whether a person has said which one to use."""
+        return self._read().pick.state is PickState.PINNED
+
     def load(self) -> int | None:
         """The index in the pick file; None, and a warning, where it holds none of ours."""
         file = self._read()
@@ -39,11 +44,14 @@ class PickStore:
             _tell(self.path, self._wrong(file))
         return file.pick.index
 
-    def save(self, choice: Choice, machine: Machine, why: str = "") -> None:
-        """Keeps the choice, with what it rests on. What cannot be kept is told and stops nobody."""
+    def save(self, choice: Choice, machine: Machine) -> None:
+        """Keeps the choice, with what it rests on. What cannot be kept is told and stops nobody; a pinned one stays."""
         try:
             self.cache.mkdir(parents=True, exist_ok=True)
             file = self._read()
+            if file.pick.state is PickState.PINNED:
+                log.debug("%s: pinned, so the choice of %s is not kept", self.path, self.multi_kernel)
+                return
             if file.obstacle:
                 raise MkexplorerError(f"{self.path}: {file.obstacle}")
             after = Held(str(choice.index).encode(), PickState.PICKED)
@@ -54,7 +62,7 @@ class PickStore:
                 file.held,
                 after,
                 file.history.size,
-                "; ".join(filter(None, (why, choice.why))),
+                choice.why,
                 measured=choice.measured,
             )
             apply_change(self._store, change, Occasion(Who.RUNTIME, machine))

@@ -1,9 +1,12 @@
 """Who measures when several would: threads of a process, processes with one cache, ranks of one job.
 
 Threads wait at a lock of their multi-kernel, and at one of the GPU, so that no two measurements disturb each other.
-Processes wait at a lock file beside the pick, and at one of the GPU. Ranks that share their choice wait for the lowest
-of them, which tells its choice whether or not that is kept. Nobody waits for ever: whoever has waited too long measures
-for himself.
+Processes wait at a lock file beside the pick, and at one of the GPU. Nobody waits for ever: whoever has waited too long
+measures for himself.
+
+Ranks that share their choice wait for the lowest of them, which tells its choice once, whether or not that is kept. The
+others keep nothing that they were told. What is forced in a rank, or pinned in its cache, that rank uses. A size starts
+from no neighbour's choice: when the lowest rank confirms that, later, each of the others would be somewhere else.
 """
 
 from __future__ import annotations
@@ -105,9 +108,16 @@ class Ranks:
     def decides(self) -> bool:
         return self.rank == 0
 
-    def tell(self, key: str, index: int) -> None:
-        """Lets the others know the lowest rank's choice. Needs a store."""
-        self.store.set(_STORE_PREFIX + key, str(index))
+    def tell(self, key: str, index: int) -> int:
+        """Lets the others know the lowest rank's choice: ``index``, or else the one that it told before. Needs a store.
+
+        What was told once stands, because some of the others may use it by now.
+        """
+        try:
+            return int(self.store.compare_set(_STORE_PREFIX + key, "", str(index)))
+        except (RuntimeError, ValueError, NotImplementedError) as error:
+            log.warning("the other ranks cannot be told the choice for %s: %s", key, str(error).partition("\n")[0])
+            return index
 
     def ask(self, key: str, count: int) -> int | None:
         """The lowest rank's choice, once it has told; None where the wait was too long or its words make no sense.
