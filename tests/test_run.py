@@ -109,6 +109,7 @@ def test_the_package_of_a_module_is_imported_once_and_as_python_does(folder: Pat
         "import atexit\natexit.register(lambda: print(len(globals()) > 3))\nx = y = 1\n",
         "import sys\nsys.excepthook = lambda *found: print(found[0])\n1 / 0\n",
         "import gc\nprint(gc.isenabled())\n",
+        "print(__builtins__.len('abc'))\n",
         "print(type(1 if True else 2), __annotations__ if '__annotations__' in globals() else None)\nx: int = 1\n",
     ],
 )

@@ -6,6 +6,7 @@ and what is printed of an exception that it does not catch.
 
 from __future__ import annotations
 
+import builtins
 import io
 import os
 import pkgutil
@@ -93,7 +94,7 @@ def _run_script(path: str) -> None:
 
 def _new_main() -> ModuleType:
     main = ModuleType("__main__")
-    main.__dict__["__builtins__"] = __builtins__
+    main.__dict__["__builtins__"] = builtins  # the module, as Python has it there alone
     sys.modules["__main__"] = main
     return main
 

@@ -53,4 +53,6 @@ def alike(arguments: Sequence[Any]) -> tuple[Any, ...]:
 
 def _made(like: Like) -> Any:
     tensor = torch.empty_strided(like.shape, like.stride, dtype=like.dtype, device=like.device)
-    return tensor.normal_() if tensor.is_floating_point() else tensor.zero_()
+    if not tensor.is_floating_point():
+        return tensor.zero_()
+    return tensor.normal_(generator=torch.Generator(like.device))  # the program's own numbers stay in their order

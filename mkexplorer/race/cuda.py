@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
+import threading
 import warnings
 from typing import Any, Callable, Iterator, Sequence
 
@@ -41,6 +43,10 @@ _LARGEST_CACHE = 256 << 20
 _TIMES_THE_CACHE = 3
 _COPIED_BYTES = 256 << 20
 _COPIES = 5
+_LOG_LEVEL, _ABOVE_ALL_LOG_LINES = "KINETO_LOG_LEVEL", "6"
+_FIRST_WITH_LOG_LINES = "2.13"
+# Torch has one profiler for all threads.
+_session = threading.Lock()
 
 
 def stopwatch(device: int | None = None) -> ProfilerStopwatch | EventStopwatch:
@@ -154,7 +160,10 @@ class EventStopwatch(_Gpu):
 
 
 class ProfilerStopwatch(_Gpu):
-    """Torch's own profiler, which asks the driver when each kernel began and ended. It cannot run inside another one.
+    """Torch's own profiler, which asks the driver when each kernel began and ended.
+
+    It cannot run beside another one of this process: where somebody is profiling it is not used, and nobody can begin
+    to, in another thread, during the few milliseconds that it runs for.
 
     A launch that is several kernels counts from the first one's begin to the last one's end. ``systematic_us`` is half
     a step of the driver's clock, 0.032 us on an H100: times come in whole steps, so two medians that differ by less
@@ -166,14 +175,13 @@ class ProfilerStopwatch(_Gpu):
     @staticmethod
     def is_available() -> bool:
         """Whether the profiler sees kernels, and nobody is profiling now."""
-        profiler = torch.profiler
-        is_in_use = getattr(torch._C._autograd, "_profiler_enabled", lambda: False)()
-        activities = profiler.supported_activities()
-        return not is_in_use and profiler.ProfilerActivity.CUDA in activities
+        with _session:
+            profiler = torch.profiler
+            return profiler.ProfilerActivity.CUDA in profiler.supported_activities() and not _is_profiling()
 
     def time(self, runs: Sequence[Run]) -> Timed:
-        """Raises RuntimeError where the profiler did not see what was run."""
-        with _profile() as session:
+        """Raises RuntimeError where the profiler did not see what was run, or is in use meanwhile."""
+        with _session, _profile() as session:
             clock = _HostClock()
             cycles = self.block(len(runs))
             for run in runs:
@@ -246,17 +254,46 @@ def _event() -> Any:
     return torch.cuda.Event(enable_timing=True)
 
 
+def _is_profiling() -> bool:
+    """Whether anybody is: this thread, another one, or one whose schedule waits for a later step.
+
+    A second session would end that one, and in torch 2.13 the process.
+    """
+    profiler = torch.autograd.profiler
+    steps = getattr(getattr(profiler, "KinetoStepTracker", None), "_step_dict", {})
+    here = getattr(torch._C._autograd, "_profiler_enabled", lambda: False)()
+    return bool(here or getattr(profiler, "_is_profiler_enabled", False) or "ProfilerStep" in steps)
+
+
 @contextlib.contextmanager
 def _profile() -> Iterator[Any]:
     """Without ``acc_events``, which has torch make objects of all events when it ends: 5 ms for a race."""
+    if _is_profiling():
+        raise RuntimeError("somebody else has begun to profile")
     session = torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CUDA])
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), _without_log_lines():
         warnings.simplefilter("ignore")  # torch warns that each session has its own events
         session.__enter__()
     try:
         yield session
     finally:
         session.__exit__(None, None, None)
+
+
+@contextlib.contextmanager
+def _without_log_lines() -> Iterator[None]:
+    """Torch 2.13 writes to stderr whenever a session begins or ends, unless its log level is above that of such lines.
+
+    It reads the level once, at the process's first session. Whoever has set one keeps it.
+    """
+    if _LOG_LEVEL in os.environ or torch.__version__ < _FIRST_WITH_LOG_LINES:
+        yield
+        return
+    os.environ[_LOG_LEVEL] = _ABOVE_ALL_LOG_LINES
+    try:
+        yield
+    finally:
+        os.environ.pop(_LOG_LEVEL, None)
 
 
 def _spans(session: Any) -> list[_Span]:

@@ -38,7 +38,9 @@ def case_size_hints_choose_by_shape_and_are_verified_when_asked(folder: Path) ->
             assert call.picked_kernel == stock.picked_kernel
         assert not pick_of_call(call).exists()
         assert races == []
+        random_state = torch.get_rng_state()
         assert mkexplorer.verify() == 2, "the looped one was chosen for 64 and for 70 rows"
+        assert torch.equal(torch.get_rng_state(), random_state), "the program's random numbers stay what they were"
         assert mkexplorer.verify() == 0
         small = (torch.ones((64, 2048)), torch.empty((64, 2048)), 64, 1, 64, 2)
         names()
