@@ -238,7 +238,7 @@ class MultiKernelFunction:
         }
         near = nearest(bucket, sure)
         index = sure[near].picked if near is not None else known.pick_near(bucket) if known is not None else None
-        if index is None:
+        if index is None or call.kernels[index].meta.problem:
             return
         log.debug("%s: starts %s from sub-kernel %d, picked nearby", self.__name__, bucket, index)
         call.suggest(index)

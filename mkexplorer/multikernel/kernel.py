@@ -98,6 +98,7 @@ class SubKernelSpec:
     expressions over all of them. ``device`` is what it was made for, for people and for the key. ``removed_buffers``
     are those that this kernel has no need to write; ``inplace_updates`` are pairs (buffer, the buffer whose memory it
     takes over). ``sizes`` are those of the bucket that it is tuned for, and '' where there is one choice for all.
+    ``problem`` says why it cannot run with what it was made for, '' where it can.
     """
 
     name: str
@@ -116,6 +117,7 @@ class SubKernelSpec:
     inplace_updates: frozenset[tuple[str, str]] = frozenset()
     workspaces: tuple[Workspace, ...] = ()
     sizes: str = ""
+    problem: str = ""
 
     def __post_init__(self) -> None:
         _check_numels(self)
@@ -143,6 +145,7 @@ class SubKernelSpec:
             grid=self.grid,
             device=dict(self.device),
             sizes=self.sizes,
+            problem=self.problem,
         )
 
     @property

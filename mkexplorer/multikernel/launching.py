@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from .binding import Launch, Passed, takes_all, triton_launcher
-from .clones import Clones, clone_overwritten
+from .clones import CannotCopy, Clones, clone_overwritten, whole_storage
 from .errors import MultiKernelError
 from .grids import compile_grid
 from .measuring import device_of, is_capturing
@@ -84,11 +84,14 @@ class Kernel:
     def prepare(self, arguments: Sequence[Any], grid: Grid | None) -> Launch:
         """Settles the configuration; measures on copies of what the kernel overwrites, unless it is remembered.
 
-        Returns what launches this call: ``run`` from now on, if CUDA does not record the call.
+        Returns what launches this call: ``run`` from now on, if CUDA does not record the call. Raises
+        `MultiKernelError` where the arguments are not the kernel's, or are such that it cannot run.
         """
         with self._lock:
             if self.configuration is not None:
                 return self.run
+            if self.meta.problem:
+                raise MultiKernelError(f"{self.name} cannot run with these arguments: {self.meta.problem}")
             if len(arguments) != len(self.arguments):
                 raise MultiKernelError(
                     f"{self.name} takes {len(self.arguments)} arguments ({', '.join(self.arguments)}), "
@@ -134,7 +137,7 @@ class Kernel:
         return list(self.cloned(arguments).arguments), {}
 
     def cloned(self, arguments: Sequence[Any]) -> Clones:
-        return clone_overwritten(arguments, self.mutated_positions, self.output_positions)
+        return clone_overwritten(arguments, self.mutated_positions, self.output_positions, whole_storage)
 
     def __repr__(self) -> str:
         state = "not tuned" if self.configuration is None else _told(self.configuration)

@@ -19,7 +19,7 @@ class KernelMeta:
     there is always one. ``mutated`` arguments are read and written, ``outputs`` written only, ``zeroed`` hold zeros
     before every launch. ``grid`` has up to three expressions, none where the call gives the grid. ``device`` is
     what the kernel was made for, empty where that was not told. ``sizes`` are those whose bucket it is tuned for, as
-    text, '' where there is no choice by size.
+    text, '' where there is no choice by size. ``problem`` says why it cannot run there, '' where it can.
     """
 
     name: str
@@ -35,3 +35,4 @@ class KernelMeta:
     grid: tuple[str, ...] = ()
     device: Mapping[str, str | int] = field(default_factory=dict)
     sizes: str = ""
+    problem: str = ""

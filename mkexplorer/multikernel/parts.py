@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
 from .borrowed import python_function
-from .errors import DefinitionError
+from .errors import DefinitionError, MultiKernelError
 
 Grid = Sequence[int] | Callable[[Mapping[str, Any]], Sequence[int]]
 _OPTIONS = ("num_warps", "num_stages", "num_ctas", "maxnreg")
@@ -71,12 +72,23 @@ class Part:
         }
 
     def configs_for(self, values: Mapping[str, Any]) -> tuple[dict[str, Any], ...]:
-        """The configurations to tune among, with what the heuristics say to each of them for a call's ``values``."""
-        configs = self.configs
-        if self.pruner is not None:
-            self.pruner.nargs = dict(values)  # as its own `run` leaves it for the functions that prune
-            configs = tuple(config_of(each) for each in self.pruner.prune_configs({}))
-        return tuple(self._with_heuristics(config, values) for config in configs)
+        """The configurations to tune among, with what the heuristics say to each of them for a call's ``values``.
+
+        Those of which a heuristic raises cannot run; raises the first one's error where that are all.
+        """
+        known = {**values, **self.constants}
+        configs = self.configs if self.pruner is None else _pruned(self.pruner, known)
+        found, problems = [], []
+        for config in configs:
+            try:
+                found.append(self._with_heuristics(config, known))
+            except Exception as error:
+                problems.append(error)
+        if not found:
+            raise (
+                problems[0] if problems else MultiKernelError(f"no configuration of {self.name} is left by its pruner")
+            )
+        return tuple(found)
 
     def warm_up(self, values: Mapping[str, Any], grid: Grid | None) -> list[Any]:
         """Compiles every configuration for a call's ``values``, where a dtype may stand for a tensor."""
@@ -90,7 +102,7 @@ class Part:
     def _with_heuristics(self, config: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
         known = dict(config)
         for name, heuristic in self.heuristics.items():
-            known[name] = heuristic({**values, **self.constants, **known})
+            known[name] = heuristic({**values, **known})
         return known
 
 
@@ -193,6 +205,20 @@ def _tuned(tuner: Any) -> Part:
     prunes = tuner.perf_model is not None or tuner.early_config_prune is not None
     configs = tuple(config_of(config) for config in tuner.configs)
     return replace(below, configs=configs, keys=keys, restored=restored, pruner=tuner if prunes else None)
+
+
+def _pruned(tuner: Any, values: Mapping[str, Any]) -> Sequence[dict[str, Any]]:
+    """The configurations that a tuner of Triton's leaves for a call with ``values``.
+
+    Triton gives ``early_config_prune`` what is passed by position as a mapping and the rest by keyword. Which is which
+    depends on the call, so it gets all of them in both ways.
+    """
+    asked = copy(tuner)  # whose state is nobody else's
+    asked.nargs = dict(values)
+    prune = tuner.early_config_prune
+    if prune is not None:
+        asked.early_config_prune = lambda configs, named: prune(configs, named, **values)
+    return [config_of(each) for each in asked.prune_configs({})]
 
 
 class _OwnTuner:

@@ -79,14 +79,22 @@ class Record:
 
 
 def record(parts: Sequence[Part], call: FirstCall, cache: Path) -> Record:
-    """Sub-kernels that cannot be written down work all the same: nothing is kept of them, and a warning says why."""
+    """Sub-kernels that cannot be written down work all the same: nothing is kept of them, and a warning says why.
+
+    Raises `MultiKernelError` where no sub-kernel can run.
+    """
+    own = [_asked(part, call) for part in parts]
+    if all(each.problem for each in own):
+        told = "; ".join(f"{part.name}: {each.problem}" for part, each in zip(parts, own, strict=True))
+        raise MultiKernelError(f"{call.operation}: none of its sub-kernels can run: {told}")
     try:
-        multi_kernel = MultiKernel(tuple(_spec(part, call) for part in parts), call.operation, call.sizes)
+        specs = tuple(_spec(part, each, call) for part, each in zip(parts, own, strict=True))
+        multi_kernel = MultiKernel(specs, call.operation, call.sizes)
         module = _module(multi_kernel, call)
         wrapper = key_of(wrapper_text(module, str(cache)))
     except MultiKernelError as error:
         log.warning("%s: its choice is not kept: %s. %s", call.operation, error.message, error.advice)
-        return _unwritten(parts, call)
+        return _unwritten(parts, own, call)
     kernels = tuple(
         Kernel(part.function, spec.meta, _best_config_file(spec, cache), part.grid)
         for part, spec in zip(parts, multi_kernel.sub_kernels, strict=True)
@@ -119,36 +127,62 @@ def device_entry(device: str) -> Mapping[str, str | int]:
     return {"type": "cuda", "name": found.name, "cc": capability, "multi_processor_count": found.multi_processor_count}
 
 
-def _spec(part: Part, call: FirstCall) -> SubKernelSpec:
+@dataclass(frozen=True)
+class _Own:
+    """What a sub-kernel makes of a call: the values that it takes, its constants, configurations and grid.
+
+    ``problem`` says why it cannot run, '' where it can; what its functions did not tell is None then.
+    """
+
+    values: Mapping[str, Any]
+    constants: Mapping[str, Any]
+    configs: tuple[Mapping[str, Any], ...]
+    grid: tuple[str, ...] = ()
+    problem: str = ""
+
+
+def _asked(part: Part, call: FirstCall) -> _Own:
+    """Asks the functions that a user gave; one that raises says that the sub-kernel cannot run with such values."""
+    values = part.own_values(call.values)
+    passed = {name: value for name, value in values.items() if is_constexpr(part.parameters[name])}
+    constants = {**part.constants, **passed}
+    try:
+        configs = part.configs_for(values)
+        grid = () if part.grid is None else _grid_as_text(part.grid, {**values, **constants, **configs[0]})
+    except Exception as error:
+        log.debug("%s: %s cannot run", call.operation, part.name, exc_info=error)
+        computed = dict.fromkeys(part.heuristics)
+        return _Own(values, {**constants, **computed}, part.configs, problem=f"{type(error).__name__}: {error}")
+    return _Own(values, constants, configs, grid)
+
+
+def _spec(part: Part, own: _Own, call: FirstCall) -> SubKernelSpec:
     if part.own_tuner:
         raise MultiKernelError(
             f"{part.name} has @triton.autotune with hooks, which no file can hold",
             "Declare what it overwrites as mutated, and leave the hooks out.",
         )
-    own = part.own_values(call.values)
-    types = _types(own, part)
+    types = _types(own.values, part)
     spec = sub_kernel(
         part.base,
         kind=part.kind,
         dtypes=types,
         in_outs=[name for name in (*call.mutated, *part.restored) if types.get(name, "").startswith("*")],
-        constants=_constants(part, own),
-        configs=part.configs_for(own),
-        grid=_own_grid(part, own),
+        constants=own.constants,
+        configs=own.configs,
+        grid=own.grid,
         device=device_entry(call.device),
     )
-    return replace(spec, sizes=call.sizes)
+    return replace(spec, sizes=call.sizes, problem=own.problem)
 
 
-def _unwritten(parts: Sequence[Part], call: FirstCall) -> Record:
+def _unwritten(parts: Sequence[Part], asked: Sequence[_Own], call: FirstCall) -> Record:
     """Of what a sub-kernel overwrites nothing is known, so all tensors count as overwritten."""
     kernels, specs = [], []
-    for part in parts:
-        own = part.own_values(call.values)
-        constants = _constants(part, own)
-        taken = [name for name in own if name not in constants]
-        tensors = tuple(name for name in taken if is_tensor(own[name]))
-        meta = KernelMeta(part.name, constants=constants, configs=part.configs_for(own), mutated=tensors)
+    for part, own in zip(parts, asked, strict=True):
+        taken = [name for name in own.values if name not in own.constants]
+        tensors = tuple(name for name in taken if is_tensor(own.values[name]))
+        meta = KernelMeta(part.name, constants=own.constants, configs=own.configs, mutated=tensors, problem=own.problem)
         kernels.append(Kernel(part.function, meta, None, part.grid))
         arguments = tuple(Argument(name, ArgumentKind.NUMBER) for name in taken)
         specs.append(SubKernelSpec(part.name, f"# {part.name} is not written down\n", arguments))
@@ -172,7 +206,8 @@ def _module(multi_kernel: MultiKernel, call: FirstCall) -> GeneratedModule:
             raise MultiKernelError(
                 f"{name} is a {type(value).__name__}, which no file can hold", "Only tensors and numbers can be kept."
             )
-    grid = () if call.grid is None else _written_grid(call.grid, multi_kernel.sub_kernels[0], call)
+    able = next(each for each in multi_kernel.sub_kernels if not each.problem)
+    grid = () if call.grid is None else _written_grid(call.grid, able, call)
     return GeneratedModule(
         calls=(ModuleCall(multi_kernel, numbers, variables, grid),),
         inputs=tuple(tensors),
@@ -186,12 +221,6 @@ def _written_grid(grid: Grid, spec: SubKernelSpec, call: FirstCall) -> tuple[str
     return _grid_as_text(grid, known)
 
 
-def _own_grid(part: Part, own: Mapping[str, Any]) -> tuple[str, ...]:
-    if part.grid is None:
-        return ()
-    return _grid_as_text(part.grid, {**own, **part.constants, **part.configs_for(own)[0]})
-
-
 def _grid_as_text(grid: Grid, known: Mapping[str, Any]) -> tuple[str, ...]:
     """A function that no text can tell becomes the numbers that it gives now."""
     text = grid_text(grid)
@@ -199,11 +228,6 @@ def _grid_as_text(grid: Grid, known: Mapping[str, Any]) -> tuple[str, ...]:
         return text
     assert callable(grid)
     return tuple(str(int(size)) for size in grid(known))
-
-
-def _constants(part: Part, own: Mapping[str, Any]) -> dict[str, Any]:
-    passed = {name: value for name, value in own.items() if is_constexpr(part.parameters[name])}
-    return {**part.constants, **passed}
 
 
 def _types(values: Mapping[str, Any], part: Part | None = None) -> dict[str, str]:

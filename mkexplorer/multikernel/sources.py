@@ -82,6 +82,7 @@ def _decorator(meta: KernelMeta) -> str:
         "configs": [dict(config) for config in meta.configs],
         # A bucket with a text, and so a tuned configuration, of its own.
         "sizes": meta.sizes,
+        "problem": meta.problem,
     }
     lines = [f"@triton_heuristics.{NAMES[meta.kind]}("]
     if meta.size_hints:

@@ -65,6 +65,7 @@ def _decorator(kind: Kind, written: Mapping[str, Any]) -> Decorator:
         grid=tuple(inductor_meta.get("grid", ())),
         device=triton_meta.get("device", {}),
         sizes=inductor_meta.get("sizes", ""),
+        problem=inductor_meta.get("problem", ""),
     )
 
     def decorate(function: Any) -> Kernel:

@@ -49,6 +49,8 @@ def _decorator(
 
         if not hasattr(triton_heuristics, "PrecomputedGrid"):
             raise RuntimeError("kernels of mkexplorer.multikernel are measured with torch 2.7 or later")
+        if inductor_meta.get("problem"):
+            raise RuntimeError(f"it cannot run with such arguments: {inductor_meta['problem']}")
         configs = _configs(triton_meta, inductor_meta, filename)
         call = _call(filename)
         grid = inductor_meta.get("grid") or call.get("grid") or _UNKNOWN_GRID

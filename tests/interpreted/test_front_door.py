@@ -255,6 +255,83 @@ def test_a_sub_kernel_that_cannot_be_compiled_is_left_out(times: Stopwatch, capl
     assert "scale_broken cannot run and is not used" in caplog.text
 
 
+def only_narrow(meta: Any) -> int:
+    if meta["count"] > 64:
+        raise ValueError("too wide for one block")
+    return 64
+
+
+def test_a_sub_kernel_whose_heuristic_raises_is_left_out(
+    times: Stopwatch, own_cache: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    def narrow_and_wide() -> Any:
+        persistent = sub_kernel(kernels.scale_persistent, COUNT=only_narrow)
+        return multi_kernel(sub_kernel(kernels.scale_looped, BLOCK=16), persistent, key=["count"], name="scale")
+
+    function = narrow_and_wide()
+    check(function, count=50)
+    check(function, count=100, times_launched=2)  # beside a choice of the one that cannot run here
+    assert sizes(function) == {64: "scale_persistent", 128: "scale_looped"}
+    assert "scale: scale_persistent cannot run and is not used" in caplog.text
+    assert "ValueError: too wide for one block" in caplog.text
+    again = narrow_and_wide()
+    check(again, count=100)
+    assert sizes(again) == {128: "scale_looped"}
+    (wide,) = (each for each in own_cache.glob("*/*.py") if "(100, )" in each.read_text())
+    module = load_module(wide)
+    x, out, total = module.get_args()
+    module.call([x, out, total])
+    assert torch.equal(out, x * 3)
+    with pytest.raises(MultiKernelError, match="scale_persistent cannot run with these arguments: ValueError: too wid"):
+        module.multi_kernel_0.kernels[1].run(x, out, total, 100, 3.0, grid=(1,))
+
+
+def test_it_is_told_that_no_sub_kernel_can_run() -> None:
+    function = multi_kernel(*(sub_kernel(kernels.scale_persistent, COUNT=only_narrow) for _ in range(2)), name="scale")
+    with pytest.raises(MultiKernelError, match="scale: none of its sub-kernels can run: .*too wide for one block"):
+        check(function, count=100)
+
+
+def pruned(**by: Any) -> Any:
+    configs = [triton.Config({"BLOCK": block}) for block in (16, 32, 64)]
+    return triton.autotune(configs, key=["count"], prune_configs_by=by)(kernels.scale_looped)
+
+
+def configurations(tuned: Any) -> list[int]:
+    """Which are left of those of ``tuned``, for 50 numbers."""
+    function = multi_kernel(tuned, kernels.by_power, name="scale")
+    out, total = torch.zeros(50), torch.zeros(1)
+    function[(1,)](X, out=out, total=total, count=50, factor=3.0)
+    (entry,) = function._entries.values()
+    return [config["BLOCK"] for config in entry.call.kernels[0].meta.configs]
+
+
+def test_a_function_that_prunes_gets_the_arguments_as_triton_gives_them(times: Stopwatch) -> None:
+    def by_keyword(configs: Any, named: Any, count: int, **others: Any) -> Any:
+        return [each for each in configs if each.kwargs["BLOCK"] < count]
+
+    def by_mapping(configs: Any, named: Any, **others: Any) -> Any:
+        return [each for each in configs if each.kwargs["BLOCK"] > named["count"]]
+
+    assert configurations(pruned(early_config_prune=by_keyword)) == [16, 32]
+    assert configurations(pruned(early_config_prune=by_mapping)) == [64]
+
+
+def test_a_model_of_the_time_gets_constants_of_the_sub_kernel_too(times: Stopwatch) -> None:
+    def model(x: Any, out: Any, total: Any, count: int, factor: float, BLOCK: int, **others: Any) -> float:
+        return factor * BLOCK
+
+    tuned = sub_kernel(pruned(perf_model=model, top_k=1), factor=-1.0)
+    assert configurations(tuned) == [64]
+
+
+def test_a_sub_kernel_without_a_configuration_is_left_out(times: Stopwatch, caplog: pytest.LogCaptureFixture) -> None:
+    function = multi_kernel(pruned(early_config_prune=lambda configs, named, **others: []), kernels.by_power)
+    check(function)
+    assert sizes(function) == {64: "scale_persistent"}
+    assert "scale_looped cannot run and is not used" in caplog.text
+
+
 def test_a_forced_sub_kernel(times: Stopwatch, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MKEXPLORER_SUB_KERNEL", "scale=0")
     function = scale()
