@@ -10,7 +10,7 @@ from mkexplorer.catalog.catalog import open_catalog
 from mkexplorer.catalog.model import Kind, ScalarArgument, TensorArgument
 from mkexplorer.cli import main
 from mkexplorer.multikernel.codegen import Call, GeneratedModule, Tensor
-from mkexplorer.multikernel.modules import key_of, path_of, pick_path_of, write_module
+from mkexplorer.multikernel.modules import PICK_ENDING, key_of, path_of, write_module
 from mkexplorer.multikernel.sources import kernel_text, run_module_text
 
 from .multikernel_kernels import softmax
@@ -68,7 +68,7 @@ def test_the_decorator_tells_the_details(cache: Path) -> None:
 
 
 def test_its_pick_is_found_without_any_interpreter(cache: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    path = pick_path_of(key_of(run_module_text(softmax(device=DEVICE))), cache)
+    path = path_of(key_of(run_module_text(softmax(device=DEVICE))), cache, PICK_ENDING)
     path.write_text("1")
     assert main(["list", str(cache), "--no-python"]) == 0
     listed = capsys.readouterr().out

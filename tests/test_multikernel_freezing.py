@@ -12,7 +12,7 @@ from mkexplorer.multikernel.codegen import Call, GeneratedModule, Tensor, wrappe
 from mkexplorer.multikernel.errors import DefinitionError, MissingChoice
 from mkexplorer.multikernel.freezing import freeze, frozen_text
 from mkexplorer.multikernel.kernel import Argument, ArgumentKind, MultiKernel, SubKernelSpec
-from mkexplorer.multikernel.modules import key_of, pick_path_of, write_module
+from mkexplorer.multikernel.modules import PICK_ENDING, key_of, path_of, write_module
 from mkexplorer.multikernel.sources import run_module_text
 
 from .conftest import DATA
@@ -102,7 +102,7 @@ def test_the_picks_of_the_cache_count(tmp_path: Path) -> None:
     with pytest.raises(MissingChoice, match="multi_kernel_0"):
         freeze(path)
     for call, index in zip(two_calls().calls, (1, 0), strict=True):
-        pick_path_of(key_of(run_module_text(call.multi_kernel)), tmp_path).write_text(str(index))
+        path_of(key_of(run_module_text(call.multi_kernel)), tmp_path, PICK_ENDING).write_text(str(index))
     frozen = freeze(path)
     assert frozen.__file__
     assert Path(frozen.__file__).is_relative_to(tmp_path)
@@ -116,7 +116,7 @@ def test_the_picks_of_the_cache_count(tmp_path: Path) -> None:
 
 def test_an_invalid_pick_is_told(tmp_path: Path) -> None:
     path = write_module(two_calls(), tmp_path)
-    pick_path_of(key_of(run_module_text(softmax())), tmp_path).write_text("7")
+    path_of(key_of(run_module_text(softmax())), tmp_path, PICK_ENDING).write_text("7")
     with pytest.raises(DefinitionError, match="the pick of multi_kernel_0 is invalid: The file says '7' of 2"):
         freeze(path)
 

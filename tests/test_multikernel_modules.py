@@ -16,13 +16,13 @@ from mkexplorer.multikernel.codegen import Call, GeneratedModule, Tensor
 from mkexplorer.multikernel.environment import config
 from mkexplorer.multikernel.errors import MultiKernelError
 from mkexplorer.multikernel.modules import (
+    PICK_ENDING,
     cache_of,
     default_cache,
     key_of,
     load_module,
     load_source,
     path_of,
-    pick_path_of,
     write_module,
     write_source,
 )
@@ -38,7 +38,7 @@ def test_a_text_stands_under_its_hash(tmp_path: Path) -> None:
     key = code_hash(TEXT)
     assert path == tmp_path / key[1:3] / f"{key}.py" == path_of(key_of(TEXT), tmp_path)
     assert path.read_text() == TEXT.strip() + "\n"
-    assert pick_path_of(key, tmp_path) == path.with_suffix(".picked_kernel")
+    assert path_of(key, tmp_path, PICK_ENDING) == path.with_suffix(".picked_kernel")
 
 
 def test_what_is_there_stays_even_edited_but_an_empty_file_is_filled(tmp_path: Path) -> None:

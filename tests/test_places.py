@@ -45,9 +45,24 @@ def candidates(path: Path) -> list[str]:
     return [file.path for file in wrapper_candidates(open_store(place), place)]
 
 
+@pytest.fixture(autouse=True)
+def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("MKEXPLORER_CACHE_DIR", raising=False)
+
+
 def test_the_default_is_where_torch_is_told_to_keep_its_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path / "mine"))
     assert default_place() == tmp_path / "mine"
+
+
+def test_the_default_is_first_of_all_where_multi_kernels_of_ones_own_are_kept(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path / "torch"))
+    monkeypatch.setenv("MKEXPLORER_CACHE_DIR", str(tmp_path / "own"))
+    assert default_place() == tmp_path / "own"
+    monkeypatch.setenv("MKEXPLORER_CACHE_DIR", "")
+    assert default_place() == tmp_path / "torch"
 
 
 def test_the_default_is_else_a_folder_of_the_user_in_the_temporary_one(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -37,8 +37,11 @@ _ADVICE = (
 
 
 def default_place() -> Path:
-    """Where torch keeps its cache for this user, as ``torch._inductor.runtime.cache_dir_utils.cache_dir`` finds it."""
-    named = os.environ.get("TORCHINDUCTOR_CACHE_DIR")
+    """``MKEXPLORER_CACHE_DIR``, where `mkexplorer.multikernel` keeps what it generates; else where torch's cache is.
+
+    That is found as ``torch._inductor.runtime.cache_dir_utils.cache_dir`` finds it for this user.
+    """
+    named = os.environ.get("MKEXPLORER_CACHE_DIR") or os.environ.get("TORCHINDUCTOR_CACHE_DIR")
     if named is not None:
         return Path(os.path.abspath(named))
     try:

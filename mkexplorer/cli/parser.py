@@ -23,7 +23,7 @@ Python of yours (--python, --no-python). A place that is called like a command i
 """
 _EPILOG = """\
 exit codes: 0; 1 found nothing, nothing to do, the two differ, or a pick is wrong; 2 wrong usage, or it cannot be done
-environment: TORCHINDUCTOR_CACHE_DIR, NO_COLOR, PAGER, EDITOR, XDG_STATE_HOME, XDG_CACHE_HOME
+environment: MKEXPLORER_CACHE_DIR, TORCHINDUCTOR_CACHE_DIR, NO_COLOR, PAGER, EDITOR, XDG_STATE_HOME, XDG_CACHE_HOME
 """
 
 

@@ -3,7 +3,8 @@
 =========================================== ========================== ==============================================
 environment                                 `config`                   meaning
 =========================================== ========================== ==============================================
-``MKEXPLORER_CACHE_DIR``                    ``cache_dir``              where generated modules and picks are kept
+``MKEXPLORER_CACHE_DIR``                    ``cache_dir``              where generated modules and picks are kept, and
+                                                                       what ``mkexplorer`` opens by itself
 ``MKEXPLORER_DISABLE_MULTI_KERNEL_CACHE=1`` ``disable_cache``          picks are neither read nor written
 ``MKEXPLORER_SUB_KERNEL``                   ``sub_kernel``             this sub-kernel, without measuring: ``1`` for
                                                                        all, or ``softmax=1,layer_norm=0``
@@ -19,8 +20,10 @@ What a program sets in `config` holds against the environment. A multi-kernel re
 
 from __future__ import annotations
 
+import atexit
+import logging
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -30,7 +33,6 @@ from .errors import MultiKernelError
 if TYPE_CHECKING:
     from .measuring import Measure
 
-_CACHE_DIR = "MKEXPLORER_CACHE_DIR"
 _DISABLE_CACHE = "MKEXPLORER_DISABLE_MULTI_KERNEL_CACHE"
 _SUB_KERNEL = "MKEXPLORER_SUB_KERNEL"
 _METRICS = "MKEXPLORER_METRICS"
@@ -56,17 +58,13 @@ class Config:
     wait_s: float = 120.0
 
 
+log = logging.getLogger("mkexplorer.multikernel")
+
 config = Config()
 
 
 class SettingError(MultiKernelError, ValueError):
     """The environment or `config` asks for something that cannot be."""
-
-
-def cache_dir() -> Path | None:
-    """None where nobody says."""
-    said = config.cache_dir if config.cache_dir is not None else os.environ.get(_CACHE_DIR)
-    return Path(said) if said else None
 
 
 def is_cache_disabled() -> bool:
@@ -93,6 +91,7 @@ def forced_index(names: Sequence[str], count: int) -> int | None:
         where, text = _SUB_KERNEL, os.environ.get(_SUB_KERNEL, "")
         said = _read_forced(text) if text else None
     if isinstance(said, Mapping):
+        _mentions.note(where, said, names)
         said = next((said[name] for name in names if name in said), None)
     if said is None:
         return None
@@ -101,6 +100,31 @@ def forced_index(names: Sequence[str], count: int) -> int | None:
     if not 0 <= said < count:
         raise SettingError(f"{where}: {names[0]} has no sub-kernel {said}", f"It has 0 to {count - 1}.")
     return said
+
+
+class _Mentions:
+    """Which names of multi-kernels were said, and which there were: that one is misspelt shows when a program ends."""
+
+    def __init__(self) -> None:
+        self._said: dict[str, str] = {}
+        self._met: dict[str, None] = {}
+
+    def note(self, where: str, said: Iterable[str], met: Iterable[str]) -> None:
+        if not self._met:
+            atexit.register(self.tell)
+        self._said.update(dict.fromkeys(said, where))
+        self._met.update(dict.fromkeys(met))
+
+    def tell(self) -> None:
+        """Warns of names that no multi-kernel had."""
+        for name, where in self._said.items():
+            if name not in self._met:
+                log.warning(
+                    "%s: no multi-kernel of this program is called %r; there were %s", where, name, ", ".join(self._met)
+                )
+
+
+_mentions = _Mentions()
 
 
 def _read_forced(text: str) -> int | Mapping[str, int]:

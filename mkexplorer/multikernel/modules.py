@@ -17,7 +17,7 @@ from mkexplorer.catalog.definitions import code_hash
 from mkexplorer.catalog.places import default_place
 
 from .codegen import GeneratedModule, wrapper_text
-from .environment import cache_dir
+from .environment import config
 from .errors import MultiKernelError
 from .sources import kernel_text, run_module_text
 
@@ -35,15 +35,9 @@ def path_of(key: str, cache: Path, ending: str = ".py") -> Path:
     return cache / key[1:3] / f"{key}{ending}"
 
 
-def pick_path_of(key: str, cache: Path) -> Path:
-    """Where the pick of the multi-kernel with the run module ``key`` is kept."""
-    return path_of(key, cache, PICK_ENDING)
-
-
 def default_cache() -> Path:
-    """``MKEXPLORER_CACHE_DIR``, else where torch keeps its cache for this user: what `mkexplorer` opens by itself."""
-    named = cache_dir()
-    return Path(os.path.abspath(named)) if named else default_place()
+    """What the program has set in `config`, else what ``mkexplorer`` opens by itself."""
+    return Path(os.path.abspath(config.cache_dir)) if config.cache_dir else default_place()
 
 
 def cache_of(file: str | Path) -> Path:
