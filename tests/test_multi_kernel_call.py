@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import csv
 import logging
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from concurrent.futures import Future
 from pathlib import Path
@@ -21,6 +24,8 @@ from mkexplorer.picks.files import read_pick_file
 from mkexplorer.picks.model import PickState, Who
 
 from .stub_kernels import Stopwatch, StubKernel, run_module, two
+
+ROOT = Path(__file__).parents[1]
 
 
 @pytest.fixture
@@ -280,6 +285,21 @@ def test_the_program_can_force_one_against_the_environment(
     monkeypatch.setattr(config, "sub_kernel", {"softmax": 1})
     assert two(tmp_path, label="softmax").run(1, 2) == "persistent"
     assert two(tmp_path, label="other").run(1, 2) == "persistent"  # not forced: config says nothing of it, so measured
+
+
+def test_a_forced_name_that_no_multi_kernel_has_is_told_at_the_end(tmp_path: Path) -> None:
+    script = (
+        "from pathlib import Path; from tests.stub_kernels import two\n"
+        f"for label in ('plus', 'minus'): two(Path({str(tmp_path)!r}), label=label).run(1, 2)"
+    )
+    environment = {**os.environ, "MKEXPLORER_SUB_KERNEL": "minus=1,pluss=1,multi_kernel_0=0"}
+    ended = subprocess.run(
+        [sys.executable, "-c", script], env=environment, cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert ended.stderr == (
+        "MKEXPLORER_SUB_KERNEL: no multi-kernel of this program is called 'pluss'; "
+        "there were plus, multi_kernel_0, minus\n"
+    )
 
 
 @pytest.mark.parametrize(
