@@ -282,7 +282,7 @@ class MultiKernelFunction:
         if not self._options.key and not self._constexprs:
             return ()
         sizes = [self._options.bucket(size) for size in self._key_values(named)]
-        constexprs = [f"{name}={named[name]}" for name in self._constexprs]
+        constexprs = [f"{name}={_told(named[name])}" for name in self._constexprs]
         dtypes = [str(getattr(named[name], "dtype", None)).removeprefix("torch.") for name in self._typed]
         return (*(_plain(each) for each in sizes), *constexprs, *dtypes)
 
@@ -336,6 +336,14 @@ class MultiKernelFunction:
 
 def _picked_name(call: MultiKernelCall, parts: Sequence[Part]) -> str | None:
     return None if call.picked is None else parts[call.picked].name
+
+
+def _told(constexpr: Any) -> str:
+    """Another text for another value: several functions may have one name."""
+    value = constexpr.value if type(constexpr).__name__ == "constexpr" else constexpr
+    if isinstance(value, str):
+        return repr(value)
+    return f"{getattr(value, '__name__', type(value).__name__)} at {id(value):#x}" if callable(value) else str(value)
 
 
 def _plain(value: Any) -> Any:

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from mkexplorer.catalog.definitions import code_hash
 
+from .errors import DefinitionError
 from .kernel import ArgumentKind, MultiKernel, SubKernelSpec
 from .meta import KernelMeta
 from .triton_heuristics import NAMES
@@ -19,7 +20,10 @@ _WIDTH = 116
 
 
 def kernel_text(sub_kernel: SubKernelSpec) -> str:
-    """The sub-kernel's file: what stands above it, a decorator that tells all about it, and its source."""
+    """The sub-kernel's file: what stands above it, a decorator that tells all about it, and its source.
+
+    Raises `DefinitionError`, which names a constant that no file can hold.
+    """
     head = "\n".join([*sub_kernel.imports, "", "from mkexplorer.multikernel import triton_heuristics"])
     parts = [head, sub_kernel.helpers.strip(), _decorator(sub_kernel.meta) + sub_kernel.source.strip()]
     return "\n\n\n".join(part for part in parts if part) + "\n"
@@ -72,6 +76,7 @@ def _call_function(multi_kernel: MultiKernel, index: int) -> list[str]:
 
 
 def _decorator(meta: KernelMeta) -> str:
+    _check_values(meta)
     triton_meta = {"signature": meta.signature, "constants": meta.constants, "device": meta.device}
     inductor_meta = {
         "kernel_name": meta.name,
@@ -95,6 +100,33 @@ def _decorator(meta: KernelMeta) -> str:
     return "\n".join([*lines, ")\n"])
 
 
+def _check_values(meta: KernelMeta) -> None:
+    for values in (meta.constants, *meta.configs):
+        for name, value in values.items():
+            if not _is_literal(value):
+                raise DefinitionError(
+                    f"{meta.name} has {name} = {_kind_of(value)}, which cannot be written into a file",
+                    "What can are numbers, texts, None and Triton's dtypes, and tuples of them; a function can be a "
+                    "global that the kernel uses.",
+                )
+
+
+def _is_literal(value: object) -> bool:
+    """Whether `_literal` tells it; not so of what only behaves like a number, as numpy's do."""
+    if isinstance(value, tuple):
+        return all(map(_is_literal, value))
+    return type(value) in (type(None), str, int, float, bool) or _is_dtype(value)
+
+
+def _is_dtype(value: object) -> bool:
+    return type(value).__name__ == "dtype" and type(value).__module__.startswith("triton.")
+
+
+def _kind_of(value: object) -> str:
+    name = getattr(value, "__name__", None)
+    return f"the {type(value).__name__} {name}" if isinstance(name, str) else f"a {type(value).__name__}"
+
+
 def _mapping(name: str, values: Mapping[str, object]) -> Iterator[str]:
     """A keyword argument, one line for each value that is not empty; a long list has one for each item."""
     yield f"    {name}={{"
@@ -114,6 +146,8 @@ def _mapping(name: str, values: Mapping[str, object]) -> Iterator[str]:
 def _literal(value: object) -> str:
     if isinstance(value, Mapping):
         return "{" + ", ".join(f"{key!r}: {_literal(each)}" for key, each in value.items()) + "}"
+    if type(value) is tuple:
+        return _tuple(map(_literal, value))
     if isinstance(value, list):
         return "[" + ", ".join(map(_literal, value)) + "]"
     if isinstance(value, float) and (value != value or value in (float("inf"), float("-inf"))):

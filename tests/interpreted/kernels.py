@@ -100,3 +100,47 @@ def mark_persistent(out, count, by=1.0, BLOCK: tl.constexpr = 64):
 @triton.jit
 def mark_otherwise(out, count, by=5.0, BLOCK: tl.constexpr = 64):
     tl.store(out, by)
+
+
+@triton.jit
+def doubled(value):
+    return value * 2
+
+
+@triton.jit
+def shifted(value):
+    return value + 1
+
+
+shifted_by_one = shifted
+
+
+@triton.jit
+def shifted(value):
+    return value + 2
+
+
+@triton.jit
+def map_looped(x, out, count, F: tl.constexpr, BLOCK: tl.constexpr = 16):
+    for start in range(0, count, BLOCK):
+        at = start + tl.arange(0, BLOCK)
+        tl.store(out + at, F(tl.load(x + at, mask=at < count)), mask=at < count)
+
+
+@triton.jit
+def map_persistent(x, out, count, F: tl.constexpr, BLOCK: tl.constexpr = 64):
+    at = tl.arange(0, BLOCK)
+    tl.store(out + at, F(tl.load(x + at, mask=at < count)), mask=at < count)
+
+
+@triton.jit
+def cast_looped(x, out, count, TYPE: tl.constexpr, BLOCK: tl.constexpr = 16):
+    for start in range(0, count, BLOCK):
+        at = start + tl.arange(0, BLOCK)
+        tl.store(out + at, tl.load(x + at, mask=at < count).to(TYPE), mask=at < count)
+
+
+@triton.jit
+def cast_persistent(x, out, count, TYPE: tl.constexpr, BLOCK: tl.constexpr = 64):
+    at = tl.arange(0, BLOCK)
+    tl.store(out + at, tl.load(x + at, mask=at < count).to(TYPE), mask=at < count)

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import torch
 import triton
+import triton.language as tl
 
 from mkexplorer.catalog import open_catalog
 from mkexplorer.multikernel import DefinitionError, MultiKernelError, SettingError, config, multi_kernel, sub_kernel
@@ -392,6 +393,29 @@ def test_what_cannot_be_written_down_works_without_being_kept(
     check(function, times_launched=2)
     assert "its choice is not kept" in caplog.text
     assert not own_cache.exists()
+
+
+def test_a_constexpr_that_is_a_function_works_without_being_kept(
+    own_cache: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    function = multi_kernel(kernels.map_looped, kernels.map_persistent, name="map")
+    # The last two have the same name.
+    for helper, expected in ((kernels.doubled, X * 2), (kernels.shifted_by_one, X + 1), (kernels.shifted, X + 2)):
+        for _ in range(2):
+            out = torch.zeros(50)
+            function[(1,)](X, out, 50, F=helper)
+            assert torch.equal(out, expected)
+    assert "map: its choice is not kept: map_looped has F = the InterpretedFunction doubled" in caplog.text
+    assert not own_cache.exists()
+
+
+def test_a_constexpr_that_is_a_type_is_kept(own_cache: Path) -> None:
+    function, out = multi_kernel(kernels.cast_looped, kernels.cast_persistent), torch.zeros(50, dtype=torch.int32)
+    function[(1,)](X, out, 50, tl.int32)
+    assert torch.equal(out, X.int())
+    (wrapper,) = (each for each in own_cache.glob("*/*.py") if "def get_args" in each.read_text())
+    module = load_module(wrapper)
+    assert module.multi_kernel_0.kernels[1].meta.constants == {"TYPE": tl.int32, "BLOCK": 64}
 
 
 def test_a_cache_that_cannot_be_written_stops_nobody(times: Stopwatch, tmp_path: Path) -> None:
