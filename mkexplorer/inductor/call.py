@@ -156,16 +156,20 @@ class MultiKernelCall(StockCall):  # type: ignore[misc]  # mypy does not follow 
         index = timings.index(min(timings)) if measurement is None else measurement.choice.index
         self.picked_kernel, self._how = index, How.MEASURED
         self._log(timings)
-        self._agree(index)
         if settings.report and measurement is not None:
             with session.told("torch's own rule cannot be asked"):
                 theirs = StockCall.benchmark_sub_kernels(self, *arguments, **keywords)
                 self._stock_index = theirs.index(min(theirs))
         with session.told("no row for the metrics table"):
             stock.get_metric_table(_TABLE).add_row(lambda: self._metrics_table_row(timings))
+        self._agree(index)
         doubt = measurement.choice.doubt if measurement is not None else ""
+        self._keep(self._note if self._how is How.AGREED else doubt)
+
+    def _keep(self, doubt: str) -> None:
+        """As the pick, unless there is ``doubt``: what was measured here must be what is used."""
         if doubt:
-            log.info("%s: the choice of sub-kernel %d is not kept: %s", self.multi_kernel_name, index, doubt)
+            log.info("%s: sub-kernel %d is used and not kept: %s", self.multi_kernel_name, self._picked, doubt)
         elif not self.disable_cache:
             with session.told("the choice is not kept"):
                 self.store_cache()

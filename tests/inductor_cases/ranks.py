@@ -10,7 +10,7 @@ import torch
 
 import mkexplorer
 from mkexplorer.inductor import session
-from tests.inductor_cases.programs import call_of, pick_of, pin, place_of_pick, softmax
+from tests.inductor_cases.programs import call_of, entries, pick_of, pin, place_of_pick, softmax
 from tests.stand_in_gpu import load, set_times
 
 
@@ -37,7 +37,24 @@ def case_ranks_use_the_choice_of_the_first_to_have_one(folder: Path) -> None:
         softmax(second)
     assert (call_of(first).picked_kernel, call_of(second).picked_kernel) == (1, 1)
     assert session.decisions[-1].how is session.How.AGREED
-    assert pick_of(second).read_text() == "1"
+
+
+def case_what_another_rank_chose_is_no_pick_of_this_one(folder: Path) -> None:
+    """What was measured here speaks against it, and a later program without that rank is to go by what is faster."""
+    with mkexplorer.installed():
+        with one_of_two_ranks():
+            set_times(looped=22.0, persistent=31.0)
+            softmax(load("softmax", folder / "one"))
+            set_times(looped=31.0, persistent=22.0)
+            second = load("softmax", folder / "two")
+            softmax(second)
+        assert call_of(second).picked_kernel == 0
+        assert not pick_of(second).exists()
+        alone = load("softmax", folder / "two")
+        softmax(alone)
+    assert call_of(alone).picked_kernel == 1
+    (entry,) = entries(pick_of(alone))
+    assert (entry.after.index, entry.measured.judgement.best, entry.measured.judgement.regret) == (1, 1, 0.0)
 
 
 def case_a_pinned_pick_stays_whatever_another_rank_chose(folder: Path) -> None:
