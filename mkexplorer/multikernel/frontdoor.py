@@ -30,16 +30,15 @@ from .clones import is_tensor
 from .confirming import CALLS_BEFORE, Confirmer, idle_confirmer
 from .environment import is_cache_disabled
 from .errors import DefinitionError, MultiKernelError
+from .keying import KeyFunction, Keying
 from .merging import check_names, merged_signature, with_own_defaults
-from .modules import default_cache
+from .modules import default_cache, path_of
 from .parts import Grid, Part, as_part, is_constexpr
 from .recording import FirstCall, identity, record
 from .shapes import Bucket, KnownBuckets, nearest, power_of_two
 from .trial import Call, device_of_call
 
 log = logging.getLogger("mkexplorer.multikernel")
-
-KeyFunction = Callable[[Mapping[str, Any]], Sequence[Any]]
 
 
 @dataclass(frozen=True)
@@ -94,13 +93,28 @@ def multi_kernel(
 
 @dataclass
 class _Entry:
-    """What there is for one bucket. ``arguments`` are the parameters that its multi-kernel takes, in its order."""
+    """What there is for one bucket. ``arguments`` are the parameters that its multi-kernel takes, in its order.
+
+    ``module`` is where ``write`` puts what is generated for it, None for both where that cannot be written.
+    """
 
     call: MultiKernelCall
     arguments: tuple[str, ...]
     known: KnownBuckets | None
+    module: Path | None
+    write: Callable[[], object] | None
     keys: list[Any] = field(default_factory=list)
     calls_left: int = CALLS_BEFORE
+
+
+@dataclass(frozen=True)
+class _Met:
+    """A call that has to be looked at: its arguments by name, its grid, and which others it shares a choice with."""
+
+    named: Mapping[str, Any]
+    grid: Grid | None
+    sizes: tuple[Any, ...]
+    bucket: Bucket
 
 
 class MultiKernelFunction:
@@ -123,9 +137,8 @@ class MultiKernelFunction:
         self._lock = threading.RLock()
         self._entries: dict[Bucket, _Entry] = {}
         self._known: dict[Any, Launch] = {}
-        self._typed: tuple[str, ...] = ()
-        self._was_called = False
-        self._constexprs = [name for name in self.__signature__.parameters if self._is_constexpr(name)]
+        self._keying: Keying | None = None
+        self._constexprs = tuple(name for name in self.__signature__.parameters if self._is_constexpr(name))
         self._launch = caller(self._function_name, self.__signature__, self._meet)
 
     def __getitem__(self, grid: Grid) -> Launch:
@@ -155,6 +168,21 @@ class MultiKernelFunction:
         with self._lock:
             entries = dict(self._entries)
         return {bucket: _picked_name(entry.call, self._parts) for bucket, entry in entries.items()}
+
+    def modules(self) -> dict[Bucket, Path]:
+        """The generated module of each bucket, for `freeze`.
+
+        It is for the arguments of the first call. Where a kept pick made it needless it is written now; raises
+        `MultiKernelError` where it cannot be.
+        """
+        with self._lock:
+            entries = dict(self._entries)
+        found = {}
+        for bucket, entry in entries.items():
+            if entry.module is not None and entry.write is not None:
+                entry.write()
+                found[bucket] = entry.module
+        return found
 
     def confirm(self) -> None:
         """Lets the next call of each bucket measure whose choice was only taken over from another one."""
@@ -186,26 +214,32 @@ class MultiKernelFunction:
         """A call with a key that is new, or whose choice was not there yet."""
         named = dict(zip(self.__signature__.parameters, values, strict=True))
         with self._lock:
-            if not self._was_called:
-                self._typed, self._was_called = self._typed_in(named), True
-        bucket = self._bucket(named)
-        entry = self._entry(bucket, named, grid)
+            if self._keying is None:
+                self._keying = self._new_keying(named)
+        sizes = self._keying.sizes(named)
+        met = _Met(named, grid, sizes, self._keying.bucket_of(sizes, named))
+        with self._lock:
+            if met.bucket not in self._entries:
+                self._entries[met.bucket] = self._new_entry(met, self._keying)
+            entry = self._entries[met.bucket]
         result = entry.call.run(*(named[name] for name in entry.arguments), grid=grid)
         with self._lock:
             if entry.call.is_settled:
-                self._settle(entry, bucket, named)
+                self._settle(entry, met, self._keying)
         return result
 
-    def _entry(self, bucket: Bucket, named: Mapping[str, Any], grid: Grid | None) -> _Entry:
-        with self._lock:
-            if bucket not in self._entries:
-                self._entries[bucket] = self._new_entry(bucket, named, grid)
-            return self._entries[bucket]
+    def _new_keying(self, named: Mapping[str, Any]) -> Keying:
+        """With a key the dtypes count too: of tensors, and of what may be one in another call."""
+        options = self._options
+        may_be = [name for name, value in named.items() if is_tensor(value) or value is None] if options.key else []
+        typed = tuple(name for name in may_be if name not in self._constexprs)
+        return Keying(options.key, options.bucket, self._constexprs, typed)
 
-    def _new_entry(self, bucket: Bucket, named: Mapping[str, Any], grid: Grid | None) -> _Entry:
+    def _new_entry(self, met: _Met, keying: Keying) -> _Entry:
         folder = self._options.cache or default_cache()
-        device = device_of_call(self._parts, list(named.values()))
-        first = FirstCall(self.__name__, named, grid, self._sizes(named), device, self._options.mutated)
+        device = device_of_call(self._parts, list(met.named.values()))
+        sizes = keying.text(met.sizes)
+        first = FirstCall(self.__name__, met.named, met.grid, sizes, device, self._options.mutated)
         found = record(self._parts, first, folder)
         cache = folder if found.write is not None else None
         call = MultiKernelCall(
@@ -215,15 +249,16 @@ class MultiKernelFunction:
             cache,
             wrapper=found.wrapper,
             label=self.__name__,
-            sizes=first.sizes,
+            sizes=sizes,
         )
         keeps = cache is not None and not is_cache_disabled()
-        known = self._known_buckets(folder, first) if keeps and bucket else None
+        known = self._known_buckets(folder, first) if keeps and met.bucket else None
         if call.picked is None:
-            self._begin(call, bucket, known)
+            self._begin(call, met.bucket, known)
             if keeps and found.write is not None:
                 _try(found.write)
-        return _Entry(call, found.arguments, known)
+        module = path_of(found.wrapper, folder) if found.write is not None else None
+        return _Entry(call, found.arguments, known, module, found.write)
 
     def _known_buckets(self, folder: Path, first: FirstCall) -> KnownBuckets:
         key = (self._options.key, self._options.bucket)
@@ -240,25 +275,29 @@ class MultiKernelFunction:
         index = sure[near].picked if near is not None else known.pick_near(bucket) if known is not None else None
         if index is None or call.kernels[index].meta.problem:
             return
-        log.debug("%s: starts %s from sub-kernel %d, picked nearby", self.__name__, bucket, index)
         call.suggest(index)
+        if not call.is_provisional:
+            return
+        log.debug("%s: starts %s from sub-kernel %d, picked nearby", self.__name__, bucket, index)
         if near is not None:
             call.kernels[index].suggest(sure[near].kernels[index])
 
-    def _settle(self, entry: _Entry, bucket: Bucket, named: Mapping[str, Any]) -> None:
+    def _settle(self, entry: _Entry, met: _Met, keying: Keying) -> None:
         """Lets further calls with this key go straight to the choice."""
         if entry.known is not None and not entry.call.is_provisional:
-            entry.known.add(bucket, entry.call.key)
-        run = partial(self._provisional, entry, bucket) if entry.call.is_provisional else entry.call.run
-        if not self._options.key and not self._constexprs:
+            entry.known.add(met.bucket, entry.call.key)
+        run = partial(self._provisional, entry, met.bucket) if entry.call.is_provisional else entry.call.run
+        if not keying.tells_apart:
             self._launch = adaptor(self._function_name, self.__signature__, run, entry.arguments)
             return
-        key = self._raw_key(named)
+        key = keying.exact(met.sizes, met.named)
         self._known[key] = run
         if key not in entry.keys:
             entry.keys.append(key)
-        if len(self._known) == 1:
-            self._launch = self._dispatcher(entry.arguments)
+        if len(self._known) == 1:  # whatever is constant in a bucket, all of them take the same arguments
+            scope = {"_mk_key": keying.key, "_mk_known": self._known.get, "_mk_meet": self._meet}
+            keys = keying.expressions(tuple(self.__signature__.parameters))
+            self._launch = dispatcher(self._function_name, self.__signature__, entry.arguments, keys, scope)
 
     def _provisional(self, entry: _Entry, bucket: Bucket, *arguments: Any, grid: Grid | None) -> Any:
         """A call with a choice that was taken over: after some of them it is worth being confirmed."""
@@ -275,56 +314,6 @@ class MultiKernelFunction:
             if entry.known is not None:
                 entry.known.add(bucket, entry.call.key)
 
-    # -------------------------------------------------------------------------------- keys
-
-    def _bucket(self, named: Mapping[str, Any]) -> Bucket:
-        """The sizes, each in its bucket, then what has to be the same: constexprs and dtypes. () without a key."""
-        if not self._options.key and not self._constexprs:
-            return ()
-        sizes = [self._options.bucket(size) for size in self._key_values(named)]
-        constexprs = [f"{name}={_told(named[name])}" for name in self._constexprs]
-        dtypes = [str(getattr(named[name], "dtype", None)).removeprefix("torch.") for name in self._typed]
-        return (*(_plain(each) for each in sizes), *constexprs, *dtypes)
-
-    def _key_values(self, named: Mapping[str, Any]) -> Sequence[Any]:
-        key = self._options.key
-        return key(named) if callable(key) else [named[name] for name in key]
-
-    def _exact(self, named: Mapping[str, Any]) -> list[Any]:
-        constexprs = [named[name] for name in self._constexprs]
-        return [*constexprs, *(getattr(named[name], "dtype", None) for name in self._typed)]
-
-    def _typed_in(self, named: Mapping[str, Any]) -> tuple[str, ...]:
-        """Whose dtype is part of the key: tensors, and what may be one in another call."""
-        if not self._options.key:
-            return ()
-        may_be = (name for name, value in named.items() if is_tensor(value) or value is None)
-        return tuple(name for name in may_be if name not in self._constexprs)
-
-    def _raw_key(self, named: Mapping[str, Any]) -> tuple[Any, ...]:
-        return (*self._key_values(named), *self._exact(named))
-
-    def _dispatcher(self, arguments: Sequence[str]) -> Launch:
-        """Whatever is constant in a bucket, all of them take the same ``arguments``."""
-        key = self._options.key
-        if callable(key):
-            every = ", ".join(f"{name!r}: {name}" for name in self.__signature__.parameters)
-            sizes = [f"*_mk_key({{{every}}})"]
-        else:
-            sizes = list(key)
-        sizes += self._constexprs
-        usual = [*sizes, *(f"{name}.dtype if {name} is not None else None" for name in self._typed)]
-        any_types = [*sizes, *(f"getattr({name}, 'dtype', None)" for name in self._typed)]
-        scope = {"_mk_key": key, "_mk_known": self._known.get, "_mk_meet": self._meet}
-        return dispatcher(self._function_name, self.__signature__, arguments, (usual, any_types), scope)
-
-    def _sizes(self, named: Mapping[str, Any]) -> str:
-        """The sizes of a call's bucket, for people and for the key of its pick."""
-        key = self._options.key
-        names = [""] * len(self._key_values(named)) if callable(key) else [f"{name} " for name in key]
-        sizes = (self._options.bucket(size) for size in self._key_values(named))
-        return ", ".join(f"{name}{size}" for name, size in zip(names, sizes, strict=True))
-
     def _is_constexpr(self, name: str) -> bool:
         return any(name in part.parameters and is_constexpr(part.parameters[name]) for part in self._parts)
 
@@ -336,18 +325,6 @@ class MultiKernelFunction:
 
 def _picked_name(call: MultiKernelCall, parts: Sequence[Part]) -> str | None:
     return None if call.picked is None else parts[call.picked].name
-
-
-def _told(constexpr: Any) -> str:
-    """Another text for another value: several functions may have one name."""
-    value = constexpr.value if type(constexpr).__name__ == "constexpr" else constexpr
-    if isinstance(value, str):
-        return repr(value)
-    return f"{getattr(value, '__name__', type(value).__name__)} at {id(value):#x}" if callable(value) else str(value)
-
-
-def _plain(value: Any) -> Any:
-    return value if value is None or isinstance(value, str | int | float) else str(value)
 
 
 def _try(write: Callable[[], object]) -> None:

@@ -18,6 +18,7 @@ import triton.language as tl
 from mkexplorer.catalog import open_catalog
 from mkexplorer.multikernel import DefinitionError, MultiKernelError, SettingError, config, multi_kernel, sub_kernel
 from mkexplorer.multikernel.modules import load_module
+from mkexplorer.multikernel.sharing import Ranks
 from mkexplorer.race.racing import Contestant
 
 from ..stub_kernels import Stopwatch
@@ -484,6 +485,27 @@ def test_a_near_size_starts_from_its_neighbours_choice_and_is_confirmed_later(ti
     assert times.races[1:] == [(["scale_looped", "scale_persistent"], None)]  # a suggestion is no pick to outweigh
 
 
+def test_of_ranks_that_share_none_starts_from_a_neighbours_choice_or_configuration(
+    times: Stopwatch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Store:
+        def wait(self, *keys: Any) -> None:
+            pass
+
+        def get(self, key: str) -> bytes:
+            return b"1"
+
+    function = scale(key=["count"])
+    check(function, count=64)
+    monkeypatch.setattr("mkexplorer.multikernel.sharing._of_torch", lambda: Ranks(3, 4, Store()))
+    monkeypatch.setattr(config, "share_ranks", True)
+    check(function, count=100)
+    assert sizes(function) == {64: "scale_persistent", 128: "scale_persistent"}
+    near = list(function._entries.values())[1].call
+    assert not near.is_provisional
+    assert all(kernel._suggested is None for kernel in near.kernels)
+
+
 def test_a_user_may_say_when_to_confirm(times: Stopwatch) -> None:
     function = scale(key=["count"])
     check(function, count=64)
@@ -555,6 +577,37 @@ def test_a_key_may_be_computed_and_buckets_be_exact(times: Stopwatch) -> None:
         check(function, count=count)
     assert [bucket[0] for bucket in function.picks] == [5, 50]
     assert len(times.races) == 2
+
+
+def test_a_computed_key_may_be_anything_that_lists_sizes(times: Stopwatch) -> None:
+    for key in (lambda meta: meta["x"].shape, lambda meta: [meta["count"]], lambda meta: iter([meta["count"]])):
+        function = scale(key=key)
+        check(function, times_launched=3)
+        assert [bucket[0] for bucket in function.picks] == [64]
+
+
+@pytest.mark.parametrize(
+    ("key", "message"),
+    [
+        (["x"], "x of the key is a tensor"),
+        (lambda meta: [meta["x"]], "what the key function gives is a tensor"),
+        (lambda meta: meta["x"], "the key function gives one Tensor, and no list of sizes"),
+        (lambda meta: meta["count"], "the key function gives one int, and no list of sizes"),
+        (lambda meta: "count", "the key function gives one str, and no list of sizes"),
+        (lambda meta: [list(meta["x"].shape)], "what the key function gives is a list, which cannot be looked up"),
+    ],
+)
+def test_a_key_that_tells_no_sizes_is_told_at_the_first_call(times: Stopwatch, key: Any, message: str) -> None:
+    function = scale(key=key)
+    with pytest.raises(DefinitionError, match=message) as raised:
+        check(function)
+    assert raised.value.advice
+    assert (times.races, function.picks) == ([], {})
+
+
+def test_a_constexpr_has_to_be_something_that_can_be_looked_up() -> None:
+    with pytest.raises(DefinitionError, match="BLOCK is a list, which cannot be looked up"):
+        multi_kernel(kernels.mark_looped, kernels.mark_persistent)[(1,)](torch.zeros(4), 4, BLOCK=[16])
 
 
 def test_an_optional_tensor_may_come_and_go(times: Stopwatch) -> None:
