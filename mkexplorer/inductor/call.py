@@ -15,6 +15,8 @@ import torch._inductor.config as inductor_config
 from torch._inductor.codegen import multi_kernel as stock
 from torch._inductor.codegen.multi_kernel import MultiKernelCall as StockCall
 
+from mkexplorer.multikernel.choosing import is_out_of_memory
+
 from . import gpu, measuring, ranks, session
 from .pick_file import CallPick, Found
 from .session import How
@@ -185,7 +187,7 @@ class MultiKernelCall(StockCall):  # type: ignore[misc]  # mypy does not follow 
         except Exception as error:
             log.warning("%s: %s: %s", failed, type(error).__name__, error)
             self._measurement = None
-            if gpu.is_out_of_memory(error):
+            if is_out_of_memory(error):
                 return None
         try:
             timings: list[float] = StockCall.benchmark_sub_kernels(self, *arguments, **keywords)

@@ -44,10 +44,6 @@ def is_capturing() -> bool:
     return torch.cuda.is_available() and bool(torch.cuda.is_current_stream_capturing())
 
 
-def is_out_of_memory(error: BaseException) -> bool:
-    return isinstance(error, torch.OutOfMemoryError)
-
-
 @cache
 def machine(device: int) -> Machine:
     """What evidence says of where it was made."""

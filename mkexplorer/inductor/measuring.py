@@ -8,14 +8,14 @@ import time
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 from mkexplorer.catalog.model import Resources
 from mkexplorer.measure.model import ArgumentSource, SubKernelResult
 from mkexplorer.measure.verdict import Judgement, Verdict, regret
-from mkexplorer.multikernel.choosing import Choice, choose
+from mkexplorer.multikernel.choosing import Choice, among_able, choose, is_out_of_memory
 from mkexplorer.multikernel.clones import Clones, clone_overwritten
 from mkexplorer.picks.model import Measured
 from mkexplorer.race.racing import Contestant
@@ -74,7 +74,7 @@ def measure(trial: Trial, old: int | None) -> Measurement:
         if not contestants:
             raise problems[0]
         choice = _chosen(contestants, len(trial.kernels), old)
-    choice = replace(choice, problems=problems)
+    choice = among_able(choice, problems)
     wall_us = (time.perf_counter() - began) * 1e6
     return Measurement(choice, _measured(trial, choice), wall_us)
 
@@ -110,7 +110,7 @@ def _prepared(trial: Trial, clones: Clones) -> tuple[dict[int, Contestant], dict
         try:
             kernel.run(*arguments, **trial.keywords)
         except Exception as error:
-            if gpu.is_out_of_memory(error):
+            if is_out_of_memory(error):
                 raise
             problems[index] = error.with_traceback(None)  # its frames hold tensors
         else:

@@ -33,7 +33,8 @@ class SizeHintMultiKernelCall(MultiKernelCall, StockCall):  # type: ignore[misc]
         index = self._get_cached_shape_choice(shape)
         self._measurement = measuring.measure(self._trial(arguments, keywords), index)
         choice = self._measurement.choice
-        self._picked = index if choice.doubt else choice.index
+        is_kept = choice.doubt and index not in choice.problems
+        self._picked = index if is_kept else choice.index
         self._cache_shape_choice(shape, self._picked)
         self._launches.pop(shape, None)
         self._note_choice(How.VERIFIED)

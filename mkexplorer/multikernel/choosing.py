@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from mkexplorer.catalog.model import Timing
 from mkexplorer.measure.model import SubKernelResult
@@ -11,6 +12,13 @@ from mkexplorer.measure.verdict import TIE_BAND, Judgement, Verdict
 from mkexplorer.picks.model import Measured
 from mkexplorer.race.racing import Outcome
 from mkexplorer.race.statistics import FASTER, UNSURE, Ruling
+
+from .errors import MultiKernelError
+
+# By name, because Triton may not be there, and in what torch and worker processes wrap them.
+_LASTING = frozenset({"OutOfResources", "CompilationError", "PTXASError", "NoTritonConfigsError", "InterpreterError"})
+_LASTING_TEXT = re.compile(r"out of resource|PTXAS error|PassManager::run failed")
+_NO_MEMORY_TEXT = re.compile(r"out[ _]of[ _]memory", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -75,6 +83,27 @@ def choose(outcome: Outcome, runners: Mapping[int, int], count: int, old: int | 
     known = {index: timing.median_us for index, timing in enumerate(times) if timing is not None}
     ruling = _by_sub_kernel(outcome.ruling, runners)
     return Choice(_chosen(known, ruling, old), tuple(times), ruling, doubt=_doubt(outcome))
+
+
+def among_able(choice: Choice, problems: Mapping[int, BaseException]) -> Choice:
+    """``choice``, made without the sub-kernels that have ``problems``; in doubt if one of these may run next time."""
+    passing = (f"sub-kernel {index} failed: {_line(error)}" for index, error in problems.items() if not _lasts(error))
+    return replace(choice, problems=problems, doubt="; ".join(filter(None, (choice.doubt, *passing))))
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether memory was out: that of the host, of torch's allocator, or of the driver, as it and Triton tell it."""
+    is_one = isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
+    return is_one or _NO_MEMORY_TEXT.search(str(error)) is not None
+
+
+def _lasts(error: BaseException) -> bool:
+    """Whether it fails alike whenever it is tried: it cannot be compiled, or takes more than this GPU has."""
+    if is_out_of_memory(error):
+        return False
+    names = {each.__name__ for each in type(error).__mro__}
+    is_ours = isinstance(error, MultiKernelError)  # it refuses these arguments
+    return is_ours or bool(names & _LASTING) or _LASTING_TEXT.search(str(error)) is not None
 
 
 def _chosen(medians_us: Mapping[int, float], ruling: Ruling | None, old: int | None) -> int:

@@ -14,10 +14,10 @@ from typing import Any
 from mkexplorer.race.racing import Contestant
 
 from .binding import Launch
-from .choosing import Choice, choose
+from .choosing import Choice, among_able, choose, is_out_of_memory
 from .clones import Clones
 from .environment import is_cache_disabled
-from .measuring import device_of, is_out_of_memory, measure
+from .measuring import device_of, measure
 
 log = logging.getLogger("mkexplorer.multikernel")
 
@@ -44,8 +44,9 @@ def fastest_config(name: str, launchers: Sequence[Launch], clones: Clones, grid:
         raise problems[0]
     runners = dict(enumerate(contestants))
     if len(runners) == 1:
-        return Choice(runners[0], (None,) * len(launchers), problems=problems)
-    return choose(measure(list(contestants.values()), None, device), runners, len(launchers), old=None)
+        return among_able(Choice(runners[0], (None,) * len(launchers)), problems)
+    outcome = measure(list(contestants.values()), None, device)
+    return among_able(choose(outcome, runners, len(launchers), old=None), problems)
 
 
 def try_out(contestant: Contestant) -> None:
