@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,9 @@ from mkexplorer.catalog.catalog import Catalog, open_catalog
 from mkexplorer.catalog.model import Origin, Wrapper
 from mkexplorer.catalog.places import sample_path
 from mkexplorer.catalog.wrapper_parser import parse_wrapper
+from tests.at_rest import wait_for_rest
 from tests.command_line import Run, runner, runner_at_terminal
+from tests.once import once_per_run
 
 DATA = Path(__file__).parent / "data"
 
@@ -26,6 +29,15 @@ def _own_user_folders(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pyt
         monkeypatch.setenv(name, str(home / name.lower()))
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _apps_are_awaited_until_they_are_at_rest() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        if "textual.pilot" in sys.modules:  # else no test that was collected runs an app
+            patch.setattr("textual.app.wait_for_idle", wait_for_rest)
+            patch.setattr("textual.pilot.wait_for_idle", wait_for_rest)
+        yield
+
+
 def recorded_wrappers() -> list[Path]:
     """Wrappers that torch 2.4.1, 2.5.1, 2.6.0, 2.7.1, 2.9.1 and 2.13.0 generated."""
     return sorted((DATA / "wrappers").glob("torch-*/*.py"))
@@ -36,20 +48,22 @@ def parse_file(path: Path) -> Wrapper:
 
 
 @pytest.fixture(scope="session")
-def fresh_wrappers(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def fresh_wrappers(request: pytest.FixtureRequest) -> Path:
     """A folder of wrappers that the installed torch generates now, without a GPU."""
-    out = tmp_path_factory.mktemp("fresh")
-    program = Path(__file__).with_name("generate_wrappers.py")
-    environment = {**os.environ, "TORCHINDUCTOR_CACHE_DIR": str(out / "cache")}
-    done = subprocess.run(
-        [sys.executable, str(program), str(out / "wrappers")],
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
-    assert done.returncode == 0, done.stderr
-    return out / "wrappers"
+
+    def generate(out: Path) -> None:
+        program = Path(__file__).with_name("generate_wrappers.py")
+        environment = {**os.environ, "TORCHINDUCTOR_CACHE_DIR": str(out / "cache")}
+        done = subprocess.run(
+            [sys.executable, str(program), str(out / "wrappers")],
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=300,
+        )
+        assert done.returncode == 0, done.stderr
+
+    return once_per_run(request, "fresh", generate) / "wrappers"
 
 
 @pytest.fixture(scope="session")

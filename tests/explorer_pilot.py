@@ -70,12 +70,13 @@ class Session:
         await self.pilot.pause()
 
     async def until(self, condition: Callable[[], bool]) -> None:
-        """Wait for what a thread brings; fails after a while with the screen as it is."""
+        """Wait for what a thread brings, and until it is drawn; fails after a while with the screen as it is."""
         deadline = asyncio.get_running_loop().time() + WAIT_S
         while not condition():
             if asyncio.get_running_loop().time() > deadline:
                 raise AssertionError(f"never came true; the screen:\n{self.screen_text()}")
             await self.pilot.pause(0.01)
+        await self.pilot.pause()
 
     async def shows(self, text: str) -> None:
         await self.until(lambda: text in self.screen_text())

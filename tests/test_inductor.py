@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.once import once_per_run
+
 CASES = Path(__file__).with_name("inductor_cases")
 ROOT = CASES.parents[1]
 
@@ -22,14 +24,18 @@ def names_of_cases() -> list[str]:
 
 
 @pytest.fixture(scope="session")
-def outcomes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    command = [sys.executable, "-m", "tests.inductor_cases", str(tmp_path_factory.mktemp("inductor"))]
-    path = os.pathsep.join([str(ROOT), str(ROOT / "widgets")])
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith("TORCH")}
-    environment = {**inherited, "PYTHONPATH": path}
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300)
-    assert done.returncode == 0, done.stderr
-    found: dict[str, str] = json.loads(done.stdout.splitlines()[-1])
+def outcomes(request: pytest.FixtureRequest) -> dict[str, str]:
+    def run_cases(folder: Path) -> None:
+        command = [sys.executable, "-m", "tests.inductor_cases", str(folder)]
+        path = os.pathsep.join([str(ROOT), str(ROOT / "widgets")])
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith("TORCH")}
+        environment = {**inherited, "PYTHONPATH": path}
+        done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300)
+        assert done.returncode == 0, done.stderr
+        (folder / "outcomes.json").write_text(done.stdout.splitlines()[-1])
+
+    folder = once_per_run(request, "inductor", run_cases)
+    found: dict[str, str] = json.loads((folder / "outcomes.json").read_text())
     return found
 
 

@@ -58,9 +58,10 @@ def after(*keys: str, shows: str) -> Callable[[Pilot[None]], Awaitable[None]]:
 
 
 async def still(session: Session) -> None:
-    """Wait until nothing has changed for a while: colours come after the text."""
+    """Wait until nothing changes any more, at rest and a while after: colours come after the text."""
     before, unchanged = "", 0
-    while unchanged < 5:
+    while unchanged < 2:
+        await session.pilot.pause()
         await session.pilot.pause(0.05)
         now = session.app.export_screenshot(simplify=True)
         unchanged = unchanged + 1 if now == before else 0
@@ -101,6 +102,6 @@ def test_benchmark_measured(sample: Catalog, snap_compare: SnapCompare, size: tu
 
 @pytest.mark.parametrize("size", SIZES[:2], ids=SIZE_NAMES[:2])
 def test_benchmark_under_way(sample: Catalog, snap_compare: SnapCompare, size: tuple[int, int]) -> None:
-    run = after("B", "y", shows="measuring 1/41")
+    run = after("B", "y", shows="loading, 1 of 2")
     app = app_on(sample, "benchmark", scripted(sample, threading.Event()))
     assert snap_compare(app, terminal_size=size, run_before=run)
