@@ -57,6 +57,22 @@ assert not [finder for finder in sys.meta_path if type(finder).__module__.starts
     assert run(program).stderr == ""
 
 
+@pytest.mark.parametrize("first", ["call", "size_hints"])
+def test_a_program_may_import_what_takes_the_place_of_torch_s_before_torch_s(first: str) -> None:
+    program = f"""
+import mkexplorer
+mkexplorer.install()
+import mkexplorer.inductor.{first}
+from mkexplorer.inductor import call, size_hints
+from torch._inductor.codegen import multi_kernel
+assert multi_kernel.MultiKernelCall is call.MultiKernelCall
+assert multi_kernel.SizeHintMultiKernelCall is size_hints.SizeHintMultiKernelCall
+mkexplorer.uninstall()
+assert multi_kernel.MultiKernelCall.__module__ == multi_kernel.__name__
+"""
+    assert run(program).stderr == ""
+
+
 def test_it_can_be_installed_again_and_again() -> None:
     program = """
 import mkexplorer

@@ -16,7 +16,7 @@ from types import ModuleType
 from typing import Any
 
 from .late_imports import Action, LateImports
-from .releases import SUPPORTED, Adapter, adapter_of, missing_from
+from .releases import ADAPTERS, SUPPORTED, Adapter, adapter_of, missing_from
 from .settings import Measure, settings
 
 _STOCK = "torch._inductor.codegen.multi_kernel"
@@ -99,8 +99,11 @@ class _Installation:
     is_begun = False
 
     def __init__(self) -> None:
-        self._imports = LateImports({_CONFIG: self._safely(self._turn_on), _STOCK: self._safely(self._replace)})
+        modules = {f"{__package__}.{name}" for adapter in ADAPTERS for name in adapter.classes.values()}
+        actions = {_CONFIG: self._turn_on, _STOCK: self._replace, **dict.fromkeys(modules, self._resume)}
+        self._imports = LateImports({name: self._safely(action) for name, action in actions.items()})
         self._replaced: list[tuple[ModuleType, str, Any, Any]] = []
+        self._put_off: ModuleType | None = None
         self._config: Any = None
         self._override: object = None
         self._warned = False
@@ -121,6 +124,7 @@ class _Installation:
         self._put_back()
 
     def _put_back(self) -> None:
+        self._put_off = None
         for module, name, ours, stock in reversed(self._replaced):
             if getattr(module, name, None) is ours:
                 setattr(module, name, stock)
@@ -159,13 +163,22 @@ class _Installation:
             return
         if missing := missing_from(stock, adapter):
             raise LookupError(f"it has no {missing}")
-        for name, module in adapter.classes.items():
-            ours = getattr(importlib.import_module(f"{__package__}.{module}"), name)
+        ours = _ours(adapter)
+        if ours is None:
+            self._put_off = stock
+            return
+        for name, our in ours.items():
             for holder in (stock, sys.modules.get(_EARLY)):
                 known = getattr(holder, name, None)
                 if isinstance(holder, ModuleType) and known is not None:
-                    setattr(holder, name, ours)
-                    self._replaced.append((holder, name, ours, known))
+                    setattr(holder, name, our)
+                    self._replaced.append((holder, name, our, known))
+
+    def _resume(self, _: object) -> None:
+        """One of our modules is done."""
+        stock, self._put_off = self._put_off, None
+        if stock is not None:
+            self._replace(stock)
 
     def _safely(self, action: Action) -> Action:
         """Whatever fails in ``action``: the program gets torch as it is, and a warning."""
@@ -188,6 +201,19 @@ class _Installation:
                 warnings.warn_explicit(text, RuntimeWarning, *self._asked_at)
             except RuntimeWarning:  # a program for which warnings are errors can still import torch
                 logging.getLogger("mkexplorer.inductor").warning(text)
+
+
+def _ours(adapter: Adapter) -> dict[str, Any] | None:
+    """Our classes by torch's names; None in the middle of one of our modules.
+
+    That is where a program gets that imports one itself: it has torch's imported first.
+    """
+    classes: dict[str, Any] = {}
+    for name, module in adapter.classes.items():
+        classes[name] = getattr(importlib.import_module(f"{__package__}.{module}"), name, None)
+        if classes[name] is None:
+            return None
+    return classes
 
 
 def _place_outside() -> tuple[str, int]:
