@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mkexplorer.catalog.errors import MkexplorerError
 from mkexplorer.catalog.store import FolderStore
@@ -20,19 +21,29 @@ from mkexplorer.picks.model import PickState
 from .errors import DefinitionError, MissingChoice
 from .modules import PICK_ENDING, cache_of, key_of, load_module, write_source
 
+if TYPE_CHECKING:
+    from .frontdoor import MultiKernelFunction
+
 Choices = Mapping[str, int | str]
 _ADVICE = "Give a module that mkexplorer.multikernel generated."
+_UNCHOSEN = (
+    "Run the first pass until it has called this multi-kernel, or say which one to take. "
+    "If it runs on the choice of a neighbouring size, confirm() it and call it once more"
+)
 
 
-def freeze(module: types.ModuleType | str | Path, choices: Choices | None = None) -> types.ModuleType:
+def freeze(
+    module: types.ModuleType | str | Path | MultiKernelFunction, choices: Choices | None = None
+) -> types.ModuleType:
     """The second-pass module: direct calls of the winners, no dispatch, no loser.
 
-    ``module`` is what the first pass generated, loaded or as a path. ``choices`` gives the chosen sub-kernel of each
-    multi-kernel, by index or name; for one that it leaves out, what the loaded module has chosen counts, then its
-    pick file. The second pass stands in the same cache. Raises `MissingChoice`, which names the multi-kernel that
-    nobody has chosen for.
+    ``module`` is what the first pass generated, loaded or as a path, or what `multi_kernel` made: that has a module for
+    each bucket, and where it has met several, one of its ``modules()`` has to be given. ``choices`` gives the chosen
+    sub-kernel of each multi-kernel, by index or name; for one that it leaves out, what the loaded module has chosen
+    counts, then its pick file. The second pass stands in the same cache. Raises `MissingChoice`, which names the
+    multi-kernel that nobody has chosen for.
     """
-    file = module.__file__ if isinstance(module, types.ModuleType) else module
+    file = _file_of(module)
     if file is None or not Path(file).is_file():
         raise DefinitionError(f"{file or module}: is no file", _ADVICE)
     text = Path(file).read_text("utf-8", "surrogatepass")
@@ -50,6 +61,25 @@ def freeze(module: types.ModuleType | str | Path, choices: Choices | None = None
     return load_module(write_source(frozen_text(text, chosen), cache))
 
 
+def _file_of(module: object) -> str | Path | None:
+    if isinstance(module, types.ModuleType):
+        return module.__file__
+    if isinstance(module, str | Path):
+        return module
+    if not hasattr(module, "modules"):
+        raise DefinitionError(f"{module!r} is no module", _ADVICE)
+    files: Mapping[object, Path] = module.modules()
+    if len(files) == 1:
+        return next(iter(files.values()))
+    name = getattr(module, "__name__", "")
+    if files:
+        raise DefinitionError(
+            f"{name} has {len(files)} modules, one for each bucket",
+            f"Freeze one of them, as in freeze({name}.modules()[{next(iter(files))!r}]).",
+        )
+    raise DefinitionError(f"{name} has no module", "Call it first. If it warned that nothing is kept, that is why.")
+
+
 def frozen_text(text: str, choices: Choices) -> str:
     """As `freeze`, from text to text. Raises `MissingChoice` and `DefinitionError`."""
     first_pass = _read(text)
@@ -59,7 +89,7 @@ def frozen_text(text: str, choices: Choices) -> str:
         if each.name not in choices:
             raise MissingChoice(
                 f"{each.name} ({', '.join(each.sub_kernels)}) has no chosen sub-kernel",
-                "Run the first pass until it has called this multi-kernel, or say which one to take.",
+                _UNCHOSEN,
             )
         winners[each.name] = each.index_of(choices[each.name])
     replaced = {call.span: first_pass.direct_call(call, winners[call.name]) for call in first_pass.calls}
