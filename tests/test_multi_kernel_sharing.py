@@ -21,6 +21,7 @@ from mkexplorer.multikernel import rank_note, sharing
 from mkexplorer.multikernel.environment import config
 from mkexplorer.multikernel.rank_note import RankNote
 from mkexplorer.multikernel.sharing import Ranks, alone_with
+from mkexplorer.multikernel.trial import Call
 from mkexplorer.picks.changes import plan_pin
 from mkexplorer.picks.files import read_pick_file
 from mkexplorer.picks.model import Entry, PickFile, Who
@@ -184,6 +185,16 @@ def test_a_rank_whose_pick_is_pinned_keeps_and_uses_it(tmp_path: Path, environme
     answers = run_distributed(tmp_path, ["persistent"] * 4, environment)
     assert answers == [("persistent", 1), ("persistent", 0), ("looped", 0), ("persistent", 0)]
     assert pick_file(tmp_path / "2").history.entries == pinned
+
+
+def test_a_pick_that_was_pinned_meanwhile_is_not_replaced(tmp_path: Path, times: Stopwatch) -> None:
+    call = two(tmp_path)
+    call.suggest(0)
+    call.run(1, 2)
+    pinned = pin(tmp_path, 0)
+    assert call.confirm(Call((1, 2))).index == 1
+    assert pick_file(tmp_path).history.entries == pinned
+    assert two(tmp_path).run(1, 2) == "looped"
 
 
 @pytest.mark.parametrize(
