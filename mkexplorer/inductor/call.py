@@ -50,6 +50,7 @@ class MultiKernelCall(StockCall):  # type: ignore[misc]  # mypy does not follow 
         self._old: int | None = None
         self._note = ""
         self._measurement: measuring.Measurement | None = None
+        self._failure = ""
         self._stock_index: int | None = None
         self._launches: dict[Shape, tuple[int, Launch]] = {}
         self._place = _place_of(sys._getframe(1), multi_kernel_name)
@@ -165,7 +166,7 @@ class MultiKernelCall(StockCall):  # type: ignore[misc]  # mypy does not follow 
         with session.told("no row for the metrics table"):
             stock.get_metric_table(_TABLE).add_row(lambda: self._metrics_table_row(timings))
         self._agree(index)
-        doubt = measurement.choice.doubt if measurement is not None else ""
+        doubt = measurement.choice.doubt if measurement is not None else self._failure
         self._keep(self._note if self._how is How.AGREED else doubt)
 
     def _keep(self, doubt: str) -> None:
@@ -177,16 +178,18 @@ class MultiKernelCall(StockCall):  # type: ignore[misc]  # mypy does not follow 
                 self.store_cache()
 
     def _timings(self, arguments: Sequence[Any], keywords: Mapping[str, Any]) -> list[float] | None:
-        """Of the race, or else of torch's own benchmark; None where neither can be.
+        """Of the race, or else of torch's own benchmark, and why it failed; None where neither can be.
 
         What is the kernels' own fault fails again when the first of them is called.
         """
         failed = f"{self.multi_kernel_name}: not measured"
+        self._failure, self._measurement = "", None
         try:
             return self.benchmark_sub_kernels(*arguments, **keywords)
         except Exception as error:
             log.warning("%s: %s: %s", failed, type(error).__name__, error)
-            self._measurement = None
+            first_line = str(error).partition("\n")[0]
+            self._failure = f"the race failed: {type(error).__name__}: {first_line}"
             if is_out_of_memory(error):
                 return None
         try:
@@ -271,7 +274,8 @@ class MultiKernelCall(StockCall):  # type: ignore[misc]  # mypy does not follow 
     def _note_choice(self, how: How) -> None:
         names = tuple(str(kernel.inductor_meta.get("kernel_name")) for kernel in self.kernels)
         with session.told("the choice is not in the summary"):
-            decision = session.Decision(self.multi_kernel_name, names, self._picked or 0, how, self._note)
+            remark = "; ".join(filter(None, (self._note, self._failure)))
+            decision = session.Decision(self.multi_kernel_name, names, self._picked or 0, how, remark)
             session.note(decision.resting_on(self._measurement, self._stock_index))
 
     def _trial(self, arguments: Sequence[Any], keywords: Mapping[str, Any]) -> measuring.Trial:

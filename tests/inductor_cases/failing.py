@@ -74,6 +74,8 @@ def case_where_the_race_fails_torchs_own_rule_chooses(folder: Path) -> None:
         softmax(module)
     assert call_of(module).picked_kernel == 1
     assert any("the profiler fell over" in each for each in told)
+    assert session.decisions[-1].remark == "the race failed: RuntimeError: the profiler fell over"
+    assert not pick_of(module).exists(), "it has no evidence, and the next program may have a race"
 
 
 def case_whatever_else_fails_is_told_and_the_program_goes_on(folder: Path) -> None:
