@@ -73,7 +73,9 @@ def multi_kernel(
     from all arguments by name; without it there is one choice for all calls, unless sub-kernels have
     ``@triton.autotune``, whose keys then count. Sizes share a choice if ``bucket`` makes the same of them, by default
     up to the next power of two; for one within a factor of two of a known one, that one's choice is used at once, and
-    confirmed later while the GPU is idle, or with `MultiKernelFunction.confirm`.
+    confirmed later while the GPU is idle, or with `MultiKernelFunction.confirm`. Other processes find the choice,
+    whichever size of a bucket comes first there. Functions among constants, heuristics and grids count by their code
+    and by what that uses; one of which this cannot be told, such as a method, by what it says to the first size.
 
     ``mutated`` names arguments that are read and overwritten: they are copied to measure. What a kernel's source
     tells need not be declared. ``cache`` is the folder for the choice and for the generated module that

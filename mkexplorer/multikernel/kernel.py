@@ -98,7 +98,8 @@ class SubKernelSpec:
     expressions over all of them. ``device`` is what it was made for, for people and for the key. ``removed_buffers``
     are those that this kernel has no need to write; ``inplace_updates`` are pairs (buffer, the buffer whose memory it
     takes over). ``sizes`` are those of the bucket that it is tuned for, and '' where there is one choice for all.
-    ``problem`` says why it cannot run with what it was made for, '' where it can.
+    ``problem`` says why it cannot run with what it was made for, '' where it can. ``origin`` tells what it was made of,
+    where its text holds what was computed for one call: the pick is then found by all calls with this origin.
     """
 
     name: str
@@ -118,6 +119,7 @@ class SubKernelSpec:
     workspaces: tuple[Workspace, ...] = ()
     sizes: str = ""
     problem: str = ""
+    origin: str = ""
 
     def __post_init__(self) -> None:
         _check_numels(self)

@@ -30,9 +30,12 @@ def kernel_text(sub_kernel: SubKernelSpec) -> str:
 
 
 def run_module_text(multi_kernel: MultiKernel) -> str:
-    """The module that runs the multi-kernel. The hash of this text is the key under which its pick is kept."""
+    """The module that runs the multi-kernel. The hash of this text is the key under which its pick is kept.
+
+    A changed sub-kernel changes it: its text, or its origin where the text holds what was computed for one call.
+    """
     lines = [
-        f"# subkernel{index} code hash: {code_hash(kernel_text(sub_kernel))}"
+        f"# subkernel{index} code hash: {code_hash(sub_kernel.origin or kernel_text(sub_kernel))}"
         for index, sub_kernel in enumerate(multi_kernel.sub_kernels)
     ]
     if multi_kernel.sizes:

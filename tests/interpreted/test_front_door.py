@@ -384,6 +384,66 @@ def test_another_type_is_another_pick(times: Stopwatch, own_cache: Path) -> None
     assert len(list(own_cache.glob("*/*.picked_kernel"))) == 2
 
 
+def test_a_choice_is_found_whichever_size_came_first(times: Stopwatch, own_cache: Path) -> None:
+    for key, counts in (([], (50, 300)), (["count"], (900, 1000))):
+        races = len(times.races)
+        for count in counts:
+            function = multi_kernel(
+                sub_kernel(kernels.scale_looped, BLOCK=lambda meta: 16 if meta["count"] % 16 else 32),
+                sub_kernel(kernels.by_power, grid=lambda meta: (1 if meta["count"] else 0,)),
+                key=key,
+                name="scale",
+            )
+            check(function, count=count)
+        assert len(times.races) == races + 1
+    assert len(open_catalog(str(own_cache)).multi_kernels) == 2
+
+
+def test_a_pin_holds_whichever_size_comes_first(times: Stopwatch, own_cache: Path) -> None:
+    check(scale())
+    (found,) = open_catalog(str(own_cache)).multi_kernels
+    command = [sys.executable, "-m", "mkexplorer", "pin", found.id, "0", "--place", str(own_cache)]
+    subprocess.run(command, capture_output=True, check=True)
+    function = scale()
+    check(function, count=300)
+    assert function.picks == {(): "scale_looped"}
+    assert len(times.races) == 1
+
+
+def test_a_changed_function_makes_another_choice(times: Stopwatch) -> None:
+    def check_with(function: Any, count: int) -> int:
+        check(multi_kernel(function, kernels.by_power, name="scale", key=[]), count=count)
+        return len(times.races)
+
+    def prune(configs: Any, named: Any, **others: Any) -> Any:
+        return [each for each in configs if each.kwargs["BLOCK"] == 16 or named["count"] > 1000]
+
+    check_with(computed(16), 50)
+    assert check_with(computed(16), 60) == 1
+    assert check_with(computed(32), 50) == 2
+    assert check_with(computed(32, grid=2), 50) == 3
+    assert check_with(pruned(early_config_prune=prune), 50) == 4
+    assert check_with(pruned(early_config_prune=prune), 60) == 4
+    assert check_with(pruned(), 60) == 5
+
+
+class Method:
+    """Of what it says nobody can tell by its code what that depends on."""
+
+    def __init__(self, block: int) -> None:
+        self.block = block
+
+    def __call__(self, meta: Any) -> int:
+        return self.block
+
+
+def test_a_function_that_cannot_be_told_counts_by_what_it_says(times: Stopwatch) -> None:
+    for block in (16, 32, 32):
+        with_method = triton.heuristics({"BLOCK": Method(block)})(kernels.scale_looped)
+        check(multi_kernel(with_method, kernels.by_power, name="scale"))
+    assert len(times.races) == 2
+
+
 def test_what_cannot_be_written_down_works_without_being_kept(
     times: Stopwatch, own_cache: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
