@@ -9,7 +9,7 @@ from pathlib import Path
 
 from mkexplorer.catalog.errors import MkexplorerError
 from mkexplorer.catalog.store import FolderStore
-from mkexplorer.measure.verdict import Verdict
+from mkexplorer.measure.verdict import Judgement, Verdict
 from mkexplorer.picks.changes import PickChange
 from mkexplorer.picks.files import read_pick_file
 from mkexplorer.picks.model import Action, Entry, Held, Machine, Measured, PickFile, PickState, Who
@@ -99,21 +99,35 @@ def _wrong(file: PickFile, count: int) -> str:
 
 
 def _doubt(file: PickFile, machine: Machine) -> str:
-    """What the newest measurement says against the pick: it was made on another GPU, or found another one faster."""
-    for entry in reversed(file.history.entries):
-        if not entry.happened or entry.measured is None or entry.machine.gpu is None or machine.gpu is None:
-            continue
-        if entry.machine.gpu != machine.gpu:
-            if _made(file, entry):
-                # H100 and H200 share their picks: torch tells GPUs apart by generation and number of processors.
-                return f"it was measured on {entry.machine.gpu}"
-            continue
-        found = entry.measured.judgement
-        is_beaten = found is not None and found.verdict is Verdict.FASTER and found.rival == file.pick.index
-        if found is not None and is_beaten and not _made(file, entry):
-            return f"sub-kernel {found.best} was measured to be {found.ratio:.2f}x as fast on {entry.when[:10]}"
+    """What speaks against the pick: this GPU's newest measurement, or that it was made on another one alone."""
+    if machine.gpu is None:
         return ""
-    return ""
+    entries = [each for each in reversed(file.history.entries) if each.happened and each.measured is not None]
+    own = [each for each in entries if each.machine.gpu == machine.gpu]
+    found = _judgement(own[0]) if own else None
+    if found is not None and _is_beaten(file, found):
+        return f"sub-kernel {found.best} was measured to be {found.ratio:.2f}x as fast on {own[0].when[:10]}"
+    made = next((each for each in entries if each.machine.gpu is not None and _made(file, each)), None)
+    if made is None or any(_supports(file, each) for each in own):
+        return ""
+    # H100 and H200 share their picks: torch tells GPUs apart by generation and number of processors.
+    return f"it was measured on {made.machine.gpu}"
+
+
+def _supports(file: PickFile, entry: Entry) -> bool:
+    """Whether by this measurement no other sub-kernel is faster than the picked one."""
+    found = _judgement(entry)
+    if found is None or _made(file, entry):
+        return _made(file, entry)
+    return file.pick.index in (found.best, found.rival) and not _is_beaten(file, found)
+
+
+def _judgement(entry: Entry) -> Judgement | None:
+    return entry.measured.judgement if entry.measured is not None else None
+
+
+def _is_beaten(file: PickFile, found: Judgement) -> bool:
+    return found.verdict is Verdict.FASTER and found.rival == file.pick.index
 
 
 def _made(file: PickFile, entry: Entry) -> bool:

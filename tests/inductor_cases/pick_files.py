@@ -11,8 +11,8 @@ from mkexplorer.catalog.store import FolderStore
 from mkexplorer.inductor import gpu, session
 from mkexplorer.picks.changes import PickChange
 from mkexplorer.picks.files import read_pick_file
-from mkexplorer.picks.model import Action, Machine, PickState, Who
-from mkexplorer.picks.writing import Occasion
+from mkexplorer.picks.model import Action, Held, Machine, PickState, Who
+from mkexplorer.picks.writing import Occasion, apply_change
 from tests.inductor_cases.programs import (
     StockCall,
     call_of,
@@ -119,6 +119,44 @@ def case_a_pick_that_another_gpu_made_is_measured_anew(folder: Path) -> None:
             assert pick_of(module).read_text() == "0"
             assert entries(pick_of(module))[-1].why == f"it was measured on {H100.gpu}"
             assert call_of(load("softmax", folder)).picked_kernel == 0
+
+
+def case_gpus_that_agree_on_a_pick_measure_it_once_each(folder: Path) -> None:
+    set_times(looped=31.0, persistent=22.0)
+    h200 = Machine("NVIDIA H200")
+    races.clear()
+    with mkexplorer.installed():
+        for machine in (H100, h200, H100, h200):
+            with mock.patch.object(gpu, "machine", return_value=machine):
+                module = load("softmax", folder)
+                softmax(module)
+                assert call_of(module).picked_kernel == 1
+        assert len(races) == 2
+        # What another GPU picks instead, later, is nothing that this one has measured to be good.
+        set_times(looped=20.0, persistent=22.0)
+        with mock.patch.object(gpu, "machine", return_value=h200), mkexplorer.installed(measure="always"):
+            softmax(load("softmax", folder))
+        assert pick_of(module).read_text() == "0"
+        softmax(load("softmax", folder))
+    assert len(races) == 4
+    assert "sub-kernel 1 was measured to be 1.41x as fast" in entries(pick_of(module))[-1].why
+
+
+def case_a_pick_that_its_own_evidence_speaks_against_is_measured_anew(folder: Path) -> None:
+    """As those of ranks were that kept what another one had chosen."""
+    set_times(looped=31.0, persistent=22.0)
+    with mkexplorer.installed():
+        module = load("softmax", folder)
+        softmax(module)
+        path = pick_of(module)
+        (entry,) = entries(path)
+        store, relative = FolderStore(str(path.parent.parent)), f"{path.parent.name}/{path.name}"
+        file = read_pick_file(store, relative, 2)
+        after = Held(b"0", PickState.PICKED)
+        change = PickChange(relative, "", Action.PICK, file.held, after, file.history.size, measured=entry.measured)
+        apply_change(store, change, Occasion(Who.RUNTIME, H100))
+        softmax(load("softmax", folder))
+    assert path.read_bytes() == b"1"
 
 
 def case_a_measurement_against_the_pick_has_it_measured_anew(folder: Path) -> None:
