@@ -5,6 +5,8 @@ from __future__ import annotations
 import ast
 
 import pytest
+import triton
+import triton.language as tl
 
 from mkexplorer.multikernel.access import find_accesses
 
@@ -13,7 +15,7 @@ def accesses(body: str, parameters: str = "x_ptr, y_ptr, n") -> tuple[set[str], 
     function = ast.parse(f"def kernel({parameters}):\n" + "\n".join(f"    {line}" for line in body.split("\n")))
     (definition,) = function.body
     assert isinstance(definition, ast.FunctionDef)
-    found = find_accesses(definition, {"x_ptr", "y_ptr"})
+    found = find_accesses(definition, {"x_ptr", "y_ptr"}, {"tl": tl, "triton": triton})
     return set(found.read), set(found.written), set(found.handed_on)
 
 

@@ -73,7 +73,7 @@ class _Collector:
         """Gathers what a function uses, and returns its own source with its decorator."""
         function = python_function(kernel)
         source = _source(function)
-        scope = _scope(function)
+        scope = scope_of(function)
         for name in _free_names(ast.parse(source)):
             if name in scope:
                 self._add(name, scope[name], scope)
@@ -92,7 +92,7 @@ class _Collector:
                 )
             return
         self._known[name] = value
-        package = _package(value)
+        package = package_of(value)
         if isinstance(value, types.ModuleType):
             if package not in _PACKAGES:
                 raise DefinitionError(
@@ -182,7 +182,8 @@ def _free_names(tree: ast.Module) -> Iterator[str]:
     return iter(dict.fromkeys(node.id for node in names if node.id not in own))
 
 
-def _scope(function: types.FunctionType) -> Mapping[str, Any]:
+def scope_of(function: types.FunctionType) -> Mapping[str, Any]:
+    """What the names stand for that a function takes from around it."""
     cells = zip(function.__code__.co_freevars, function.__closure__ or (), strict=True)
     return {**function.__globals__, **{name: cell.cell_contents for name, cell in cells}}
 
@@ -193,7 +194,8 @@ def _module(value: Any) -> str:
     return str(getattr(getattr(value, "fn", value), "__module__", ""))
 
 
-def _package(value: Any) -> str:
+def package_of(value: Any) -> str:
+    """Where a module, a function or what Triton made of one comes from: 'triton', 'torch'; '' where it does not say."""
     return _module(value).partition(".")[0]
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from mkexplorer.catalog.model import Kind
 
 from .access import Accesses, find_accesses
-from .borrowed import borrow, python_function
+from .borrowed import borrow, python_function, scope_of
 from .errors import DefinitionError
 from .grids import compile_grid
 from .kernel import LAUNCH_OPTIONS, Argument, ArgumentKind, Range, RangeKind, SubKernelSpec, Workspace
@@ -65,8 +65,9 @@ def sub_kernel(
     _check_names(name, passed, [*outputs, *in_outs, *(values or {}), *(dtypes or {})], parameters.constants)
     known = _Known(dtypes or {}, values or {}, frozenset(outputs), frozenset(in_outs), frozenset(numels))
     scratch = frozenset(each.name for each in workspaces)
-    pointers = _pointer_candidates(passed, known)
-    accesses = find_accesses(borrowed.function, pointers)
+    candidates = _pointer_candidates(passed, known)
+    scope = scope_of(python_function(tuned.function))
+    accesses = find_accesses(borrowed.function, candidates, scope, candidates & known.dtypes.keys())
     if grid:
         compile_grid(grid)
     arguments = tuple(known.argument(parameter, accesses, scratch) for parameter in passed)

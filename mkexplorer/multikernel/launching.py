@@ -171,7 +171,12 @@ class Kernel:
     def _tuned(self, arguments: Sequence[Any], grid: Grid | None) -> Mapping[str, int]:
         configs = self.meta.configs
         launchers = [self._launcher(config, self._own) for config in configs]
-        choice = fastest_config(self.name, launchers, self.cloned(arguments), grid)
+        try:
+            clones = self.cloned(arguments)
+        except CannotCopy as error:
+            log.warning("%s: its configurations are not measured, as %s: using the first of them", self.name, error)
+            return configs[0]
+        choice = fastest_config(self.name, launchers, clones, grid)
         if not choice.doubt:
             remember_config(self.best_config_file, configs, choice)
         return configs[choice.index]

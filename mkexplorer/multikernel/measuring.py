@@ -12,6 +12,7 @@ from mkexplorer.picks.model import Machine
 from mkexplorer.race.host import HostStopwatch
 from mkexplorer.race.racing import Contestant, Outcome, Run
 
+from .clones import tensors_in
 from .environment import config
 from .sharing import alone_on
 
@@ -24,9 +25,10 @@ _DRIVER_VERSION = "/sys/module/nvidia/version"
 def device_of(arguments: Iterable[Any]) -> str:
     """'cuda:0' or 'cpu': where the first tensor is. A GPU that torch calls by another name counts as the CPU."""
     for value in arguments:
-        device = getattr(value, "device", None)
-        if device is not None and getattr(device, "type", "") == "cuda":
-            return str(device)
+        for each in (value, *tensors_in(value)):
+            device = getattr(each, "device", None)
+            if device is not None and getattr(device, "type", "") == "cuda":
+                return str(device)
     return "cpu"
 
 
@@ -52,10 +54,6 @@ def is_capturing(device: str) -> bool:
     import torch
 
     return bool(torch.cuda.is_current_stream_capturing())
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    return isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
 
 
 def machine_of(device: str) -> Machine:

@@ -11,10 +11,10 @@ from typing import Any
 
 from mkexplorer.race.racing import Contestant
 
-from .choosing import Choice, choose
-from .clones import clone_overwritten
+from .choosing import Choice, among_able, choose, is_out_of_memory
+from .clones import CannotCopy, Clones, clone_overwritten, whole_storage
 from .errors import MultiKernelError
-from .measuring import device_of, is_out_of_memory, measure
+from .measuring import device_of, measure
 from .tuning import try_out
 
 log = logging.getLogger("mkexplorer.multikernel")
@@ -32,11 +32,15 @@ class Call:
 def find_fastest(label: str, kernels: Sequence[Any], module: ModuleType, call: Call, old: int | None) -> Choice:
     """Launches on copies of what any sub-kernel overwrites. A sub-kernel that raises is left out, with a warning.
 
-    Raises `MultiKernelError` where none can run, and what was raised where memory was out.
+    Where that cannot be copied nothing is launched; the choice is the old one, else the first, and is not to be kept.
+    Neither is one without a sub-kernel that may run the next time. Raises `MultiKernelError` where none can run, and
+    what was raised where memory was out.
     """
     names = names_of(kernels)
-    written = _positions(kernels, module, "mutated_positions"), _positions(kernels, module, "output_positions")
-    clones = clone_overwritten(call.arguments, *written)
+    try:
+        clones = _cloned(kernels, module, call)
+    except CannotCopy as error:
+        return Choice(_unmeasured(kernels, old), (None,) * len(kernels), doubt=f"it is not measured, as {error}")
     problems: dict[int, Exception] = {}
     able: dict[int, Contestant] = {}
     for index, (own, grid) in enumerate(parts_of(module, len(kernels), replace(call, arguments=clones.arguments))):
@@ -52,13 +56,13 @@ def find_fastest(label: str, kernels: Sequence[Any], module: ModuleType, call: C
     if not able:
         raise _nobody(label, names, problems) from problems[0]
     if len(able) == 1:
-        return Choice(min(able), (None,) * len(kernels), problems=problems)
+        return among_able(Choice(min(able), (None,) * len(kernels)), problems)
     runners = dict(enumerate(able))
     device = device_of_call(kernels, call.arguments)
     outcome = measure(list(able.values()), next((each for each in runners if runners[each] == old), None), device)
     configurations = tuple(getattr(kernel, "configuration", None) or {} for kernel in kernels)
     chosen = choose(outcome, runners, len(kernels), old)
-    return replace(chosen, problems=problems, configurations=configurations)
+    return among_able(replace(chosen, configurations=configurations), problems)
 
 
 def parts_of(module: ModuleType, count: int, call: Call) -> list[tuple[tuple[Any, ...], Any]]:
@@ -101,11 +105,28 @@ def _launch_of(kernel: Any, arguments: Sequence[Any], grid: Any, stream: object)
     return partial(kernel.run, *arguments, grid=grid, stream=stream)
 
 
-def _positions(kernels: Sequence[Any], module: ModuleType, which: str) -> frozenset[int]:
-    """Those of the multi-kernel's arguments at which any sub-kernel has its own."""
-    return frozenset(
-        module.TAKES[index][position] for index, kernel in enumerate(kernels) for position in getattr(kernel, which, ())
-    )
+def _unmeasured(kernels: Sequence[Any], old: int | None) -> int:
+    """The old pick, else the first of which nobody knows that it cannot run."""
+    able = (index for index, kernel in enumerate(kernels) if not getattr(getattr(kernel, "meta", None), "problem", ""))
+    return old if old is not None else next(able, 0)
+
+
+def _cloned(kernels: Sequence[Any], module: ModuleType, call: Call) -> Clones:
+    """What all of them write, and none reads, can be written to by all; what only some write is copied."""
+    mutated = _positions(kernels, module, "mutated_positions")
+    outputs = _positions(kernels, module, "output_positions")
+    written = frozenset().union(*outputs)
+    everywhere = written.intersection(*outputs)
+    copied = (written - everywhere).union(*mutated)
+    return clone_overwritten(call.arguments, copied, everywhere, whole_storage)
+
+
+def _positions(kernels: Sequence[Any], module: ModuleType, which: str) -> list[frozenset[int]]:
+    """Those of the multi-kernel's arguments, for each sub-kernel."""
+    return [
+        frozenset(module.TAKES[index][position] for position in getattr(kernel, which, ()))
+        for index, kernel in enumerate(kernels)
+    ]
 
 
 def _nobody(label: str, names: Sequence[str], problems: Mapping[int, Exception]) -> MultiKernelError:
