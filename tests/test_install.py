@@ -89,10 +89,19 @@ for _ in range(3):
     assert config.triton.multi_kernel == 0
     assert config._is_default("triton.multi_kernel")
     assert stock.MultiKernelCall is before
+"""
+    run(program)
+
+
+@pytest.mark.parametrize("value", [1, 3])
+def test_what_the_program_sets_while_it_is_installed_stays(value: int) -> None:
+    program = f"""
+import mkexplorer
+import torch._inductor.config as config
 mkexplorer.install()
-config.triton.multi_kernel = 3
+config.triton.multi_kernel = {value}
 mkexplorer.uninstall()
-assert config.triton.multi_kernel == 3
+assert config.triton.multi_kernel == {value}
 """
     run(program)
 

@@ -25,6 +25,8 @@ _CONFIG = "torch._inductor.config"
 _EARLY = "torch._inductor.codegen.cpp_wrapper_gpu"
 _VARIABLE = "TORCHINDUCTOR_MULTI_KERNEL"
 _OPTION = "triton.multi_kernel"
+# To torch as good as 1; told from the 1 that a program sets also where a `patch` of torch's has made it what is set.
+_ON = True
 _lock = threading.RLock()
 
 
@@ -105,7 +107,6 @@ class _Installation:
         self._replaced: list[tuple[ModuleType, str, Any, Any]] = []
         self._put_off: ModuleType | None = None
         self._config: Any = None
-        self._override: object = None
         self._warned = False
         self._asked_at = ("", 0)
 
@@ -134,8 +135,7 @@ class _Installation:
                 setattr(early, name, stock)
         self._replaced.clear()
         if self._config is not None:
-            if _set_multi_kernel(self._config, 1, 0):
-                _set_override(self._config, self._override)
+            _turn_off(self._config)
             self._config = None
 
     def _adapter(self) -> Adapter | None:
@@ -151,10 +151,8 @@ class _Installation:
             return
         if config.cpp_wrapper and not adapter.is_for_cpp and not config.triton.autotune_at_compile_time:
             return
-        is_default = getattr(config, "_is_default", lambda name: True)
-        if is_default(_OPTION) and config.triton.multi_kernel == 0:
-            self._override = _override(config)
-            _set_multi_kernel(config, 0, 1)
+        if config._is_default(_OPTION) and config.triton.multi_kernel == 0:
+            _set_default(config, _ON)
             self._config = config
 
     def _replace(self, stock: ModuleType) -> None:
@@ -224,36 +222,22 @@ def _place_outside() -> tuple[str, int]:
     return frame.f_code.co_filename, frame.f_lineno
 
 
-def _set_multi_kernel(config: Any, old: int, new: int) -> bool:
-    """Whether it was ``old``."""
-    is_old = bool(config.triton.multi_kernel == old)
-    if is_old:
-        config.triton.multi_kernel = new
-    # From torch 2.12 on what is set counts for the thread that set it; the default counts for all of them.
-    entry = _entry(config)
-    if entry is not None and getattr(entry, "default", None) == old:
-        entry.default = new
-    return is_old
+def _turn_off(config: Any) -> None:
+    _set_default(config, 0)
+    if config.triton.multi_kernel is _ON:
+        unset = importlib.import_module("torch.utils._config_module")._UNSET_SENTINEL
+        config._make_closure_patcher(**{_OPTION: unset})()
 
 
-def _entry(config: Any) -> Any:
-    return getattr(config, "_config", {}).get(_OPTION)
-
-
-def _override(config: Any) -> object:
-    """What was set, or torch's mark for what was not; None where torch keeps neither."""
-    override = getattr(_entry(config), "user_override", None)
-    return override.get() if isinstance(override, ContextVar) else override
-
-
-def _set_override(config: Any, value: object) -> None:
-    """So that nobody, another `install` for one, takes what we set for what the program has set."""
-    entry = _entry(config)
-    override = getattr(entry, "user_override", None)
-    if isinstance(override, ContextVar):
-        override.set(value)
-    elif override is not None:
-        entry.user_override = value
+def _set_default(config: Any, value: int) -> None:
+    """For all threads, and for nobody who has set it: from torch 2.12 on what is set counts for one thread only."""
+    config._config[_OPTION].default = value
+    # Torch makes the keys of its caches from copies that it keeps until a setting is set.
+    if hasattr(config, "_is_dirty"):  # torch 2.9 to 2.12
+        config._is_dirty = True
+    for name, dirty in (("_hash_dirty_var", True), ("_get_dict_dirty_keys_var", None)):
+        if hasattr(config, name):  # torch 2.13: one for each thread; in a new one all are dirty
+            setattr(config, name, ContextVar(name, default=dirty))
 
 
 _installation = _Installation()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from unittest import mock
@@ -28,6 +29,37 @@ def case_install_and_uninstall_leave_torch_as_it_was(folder: Path) -> None:
     assert {name: getattr(stock_module, name) for name in names_of} == before
     assert inductor_config.triton.multi_kernel == value == 0
     mkexplorer.uninstall()
+
+
+def case_threads_that_compiled_before_do_not_mistake_what_is_compiled_meanwhile_for_their_own(folder: Path) -> None:
+    """Torch keeps in every thread what it makes the keys of its caches of."""
+    with ThreadPoolExecutor(1) as other:
+        before = other.submit(inductor_config.get_hash).result()
+        with mkexplorer.installed():
+            assert other.submit(inductor_config.get_hash).result() != before
+        assert other.submit(inductor_config.get_hash).result() == before
+
+
+def case_another_thread_can_uninstall_it(folder: Path) -> None:
+    with ThreadPoolExecutor(1) as other:
+        mkexplorer.install()
+        other.submit(mkexplorer.uninstall).result()
+        assert stock_module.MultiKernelCall is StockCall
+        assert setting() == other.submit(setting).result() == (0, True)
+
+
+def case_a_patch_of_the_setting_meanwhile_leaves_nothing(folder: Path) -> None:
+    """It puts back what it found as if the program had set that."""
+    with mkexplorer.installed():
+        with inductor_config.patch({"triton.multi_kernel": 0}):
+            pass
+        assert setting() == (1, False)
+    assert setting() == (0, True)
+
+
+def setting() -> tuple[int, bool]:
+    """And whether it is torch's default."""
+    return inductor_config.triton.multi_kernel, inductor_config._is_default("triton.multi_kernel")
 
 
 def case_installed_is_for_as_long_as_it_lasts(folder: Path) -> None:
