@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import inspect
 import logging
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from types import CodeType, FunctionType
 from typing import Any
 
 from .borrowed import borrow
@@ -24,6 +22,7 @@ from .meta import KernelMeta
 from .modules import key_of, path_of, write_module
 from .parts import Grid, Part, is_constexpr
 from .sources import kernel_text, run_module_text
+from .telling import told, wholly_told
 
 log = logging.getLogger("mkexplorer.multikernel")
 
@@ -85,8 +84,8 @@ def record(parts: Sequence[Part], call: FirstCall, cache: Path) -> Record:
     """
     own = [_asked(part, call) for part in parts]
     if all(each.problem for each in own):
-        told = "; ".join(f"{part.name}: {each.problem}" for part, each in zip(parts, own, strict=True))
-        raise MultiKernelError(f"{call.operation}: none of its sub-kernels can run: {told}")
+        problems = "; ".join(f"{part.name}: {each.problem}" for part, each in zip(parts, own, strict=True))
+        raise MultiKernelError(f"{call.operation}: none of its sub-kernels can run: {problems}")
     try:
         specs = tuple(_spec(part, each, call) for part, each in zip(parts, own, strict=True))
         multi_kernel = MultiKernel(specs, call.operation, call.sizes)
@@ -108,11 +107,11 @@ def identity(parts: Sequence[Part], call: FirstCall, key: object) -> str:
 
     It covers the constants, configurations and grids that a user gave, but of a function not what it says to one size.
     """
-    said = [call.operation, _told(key), str(_types(call.values)), str(device_entry(call.device))]
+    said = [call.operation, told(key), str(_types(call.values)), str(device_entry(call.device))]
     for part in parts:
         source = borrow(part.base)
         said += [*source.imports, source.helpers, source.source]
-        said += [_told(each) for each in (part.constants, part.configs, part.heuristics, part.grid)]
+        said += [told(each) for each in (part.constants, part.configs, part.heuristics, part.grid)]
     return key_of("\n".join(said))
 
 
@@ -173,7 +172,31 @@ def _spec(part: Part, own: _Own, call: FirstCall) -> SubKernelSpec:
         grid=own.grid,
         device=device_entry(call.device),
     )
-    return replace(spec, sizes=call.sizes, problem=own.problem)
+    spec = replace(spec, sizes=call.sizes, problem=own.problem)
+    return replace(spec, origin=_origin(part, spec))
+
+
+def _origin(part: Part, spec: SubKernelSpec) -> str:
+    """What every call of a bucket makes the same sub-kernel of: functions as they are, not what they say to one call.
+
+    '' where there are none, and where one of them cannot be told.
+    """
+    tuner = part.pruner
+    pruning = () if tuner is None else (tuner.early_config_prune, tuner.perf_model, tuner.configs_top_k)
+    grid = part.grid if callable(part.grid) else None
+    if not part.heuristics and not pruning and grid is None:
+        return ""
+    functions = wholly_told((part.heuristics, pruning, grid))
+    if functions is None:
+        return ""
+    plain = replace(
+        spec,
+        constants=tuple((name, value) for name, value in spec.constants if name not in part.heuristics),
+        configs=tuple(tuple(config.items()) for config in part.configs),
+        grid=() if grid is not None else spec.grid,
+        problem="cannot run" if spec.problem else "",
+    )
+    return f"{kernel_text(plain)}\n{functions}"
 
 
 def _unwritten(parts: Sequence[Part], asked: Sequence[_Own], call: FirstCall) -> Record:
@@ -247,25 +270,6 @@ def _types(values: Mapping[str, Any], part: Part | None = None) -> dict[str, str
         elif isinstance(value, float):
             types[name] = "fp32"
     return types
-
-
-def _told(value: object) -> str:
-    """What a user gave, the same in any process: a function by its code and the plain values that this uses."""
-    if isinstance(value, Mapping):
-        return str([(str(name), _told(each)) for name, each in value.items()])
-    if isinstance(value, tuple | list):
-        return str([_told(each) for each in value])
-    if isinstance(value, CodeType):
-        return str([value.co_code.hex(), value.co_names, _told(value.co_consts)])
-    if isinstance(value, FunctionType):
-        around = inspect.getclosurevars(value)
-        used = {name: each for name, each in {**around.globals, **around.nonlocals}.items() if _is_plain(each)}
-        return str([_told(each) for each in (value.__code__, value.__defaults__, value.__kwdefaults__, used)])
-    return repr(value) if _is_plain(value) else type(value).__name__
-
-
-def _is_plain(value: object) -> bool:
-    return value is None or isinstance(value, str | int | float) or type(value).__name__ in ("constexpr", "dtype")
 
 
 def _passed(multi_kernel: MultiKernel) -> tuple[str, ...]:
