@@ -7,6 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from mkexplorer.multikernel import config
+
+from ..stub_kernels import Stopwatch
+
 collect_ignore_glob = [] if os.environ.get("TRITON_INTERPRET") == "1" else ["test_*.py"]
 
 
@@ -16,3 +20,10 @@ def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         monkeypatch.delenv(f"MKEXPLORER_{name}", raising=False)
     monkeypatch.setenv("MKEXPLORER_CACHE_DIR", str(tmp_path / "cache"))
     return tmp_path / "cache"
+
+
+@pytest.fixture
+def times(monkeypatch: pytest.MonkeyPatch) -> Stopwatch:
+    stopwatch = Stopwatch(scale_looped=31.0, scale_persistent=22.0, scale_plain=40.0)
+    monkeypatch.setattr(config, "measure", stopwatch)
+    return stopwatch

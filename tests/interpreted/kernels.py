@@ -115,8 +115,8 @@ def shifted(value):
 shifted_by_one = shifted
 
 
-@triton.jit
-def shifted(value):  # type: ignore[no-redef]  # two functions of one name are the point
+@triton.jit  # type: ignore[no-redef]  # two functions of one name are the point
+def shifted(value):
     return value + 2
 
 
