@@ -138,9 +138,11 @@ class MultiKernelCall(StockCall):  # type: ignore[misc]  # mypy does not follow 
         """Everything that happens once."""
         if self.picked_kernel is None:
             self._choose(arguments, keywords)
-        elif self._how in (How.LOADED, How.PINNED):
-            self._agree(self.picked_kernel)
         assert self._picked is not None
+        if self._how not in (None, How.FORCED):
+            self._agree(self._picked)
+        if self._how is How.MEASURED:
+            self._keep()
         self._record(self._picked)
         self._note_choice(self._how or How.FORCED)
 
@@ -148,10 +150,7 @@ class MultiKernelCall(StockCall):  # type: ignore[misc]  # mypy does not follow 
         if self._is_deterministic:
             self.picked_kernel, self._how = 0, How.DETERMINISTIC
             return
-        if settings.measure is Measure.NEVER:
-            self.picked_kernel, self._how = self._old or 0, How.FIRST
-            return
-        timings = self._timings(arguments, keywords)
+        timings = self._timings(arguments, keywords) if self._may_measure else None
         if timings is None:
             self.picked_kernel, self._how = self._old or 0, How.FIRST
             return
@@ -165,12 +164,10 @@ class MultiKernelCall(StockCall):  # type: ignore[misc]  # mypy does not follow 
                 self._stock_index = theirs.index(min(theirs))
         with session.told("no row for the metrics table"):
             stock.get_metric_table(_TABLE).add_row(lambda: self._metrics_table_row(timings))
-        self._agree(index)
-        doubt = measurement.choice.doubt if measurement is not None else self._failure
-        self._keep(self._note if self._how is How.AGREED else doubt)
 
-    def _keep(self, doubt: str) -> None:
-        """As the pick, unless there is ``doubt``: what was measured here must be what is used."""
+    def _keep(self) -> None:
+        """As the pick, unless there is doubt."""
+        doubt = self._measurement.choice.doubt if self._measurement is not None else self._failure
         if doubt:
             log.info("%s: sub-kernel %d is used and not kept: %s", self.multi_kernel_name, self._picked, doubt)
         elif not self.disable_cache:
@@ -206,6 +203,7 @@ class MultiKernelCall(StockCall):  # type: ignore[misc]  # mypy does not follow 
         if told == index:
             return
         self._note = f"another rank chose {told} before this one chose {index}"
+        log.info("%s: %s", self.multi_kernel_name, self._note)
         if self._how is not How.PINNED:
             self.picked_kernel, self._how = told, How.AGREED
 

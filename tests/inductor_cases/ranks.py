@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import torch
+from torch._inductor import config as inductor_config
 
 import mkexplorer
 from mkexplorer.inductor import session
@@ -78,3 +79,22 @@ def case_a_pinned_pick_is_the_choice_of_the_ranks_that_come_later(folder: Path) 
         softmax(second)
     assert call_of(second).picked_kernel == 0
     assert session.decisions[-1].how is session.How.AGREED
+
+
+def case_where_nothing_is_measured_the_ranks_agree_too(folder: Path) -> None:
+    """The cache of one may hold a pick, and that of another one none."""
+    set_times(looped=31.0, persistent=22.0)
+    with mkexplorer.installed():
+        softmax(load("softmax", folder / "one"))
+    for number, (measure, is_deterministic) in enumerate((("once", True), ("never", False))):
+        with (
+            one_of_two_ranks(),
+            mkexplorer.installed(measure=measure),
+            inductor_config.patch(deterministic=is_deterministic),
+        ):
+            softmax(load("softmax", folder / "one"))
+            second = load("softmax", folder / f"without{number}")
+            softmax(second)
+        assert call_of(second).picked_kernel == 1, measure
+        assert session.decisions[-1].how is session.How.AGREED
+        assert not pick_of(second).exists()
