@@ -43,7 +43,7 @@ def test_a_choice_has_its_times_its_verdict_and_what_torch_would_have_chosen() -
 
 def test_the_ways_are_counted() -> None:
     first, _, loaded, last = summary([MEASURED, LOADED]).splitlines()
-    assert first == "mkexplorer: 2 multi-kernels: 1 measured in 0.02 s, 1 loaded"
+    assert first == "mkexplorer: 2 choices: 1 measured in 0.02 s, 1 loaded"
     assert loaded == "  multi_kernel_1 softmax: *looped | strange"
     assert last == "  torch's own rule: another choice for 1 of 1, 8.5 µs slower in all if each is called once"
 
@@ -100,7 +100,7 @@ with mkexplorer.installed(report=True):
     decide("wanted")
 decide("late")
 """)
-    assert told == "mkexplorer: 1 multi-kernel: 1 loaded\n  wanted softmax: *looped | other\n"
+    assert told == "mkexplorer: 1 choice: 1 loaded\n  wanted softmax: *looped | other\n"
 
 
 def test_a_report_that_is_wanted_is_told_at_exit_even_if_there_is_nothing_to_tell() -> None:

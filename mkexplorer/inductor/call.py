@@ -6,6 +6,7 @@ import logging
 import os
 import sys
 import threading
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import FrameType
@@ -28,6 +29,7 @@ log = logging.getLogger("mkexplorer.inductor")
 _DETERMINISTIC = "TORCHINDUCTOR_DETERMINISTIC"
 _TABLE = "persistent_red_perf"
 _MOST_IN_TABLE = 4
+_MOST_SHAPES = 16
 _NEAR_FRAMES = 8
 _LAZY = (
     "torch 2.12 and later writes C++ wrappers before any kernel has run, and has no way to choose sub-kernels then; "
@@ -52,6 +54,8 @@ class MultiKernelCall(StockCall):  # type: ignore[misc]  # mypy does not follow 
         self._measurement: measuring.Measurement | None = None
         self._failure = ""
         self._stock_index: int | None = None
+        self._captured_as: How | None = None
+        self._shapes_told: Counter[How] = Counter()
         self._launches: dict[Shape, tuple[int, Launch]] = {}
         self._place = _place_of(sys._getframe(1), multi_kernel_name)
         super().__init__(multi_kernel_name, kernels, *arguments, **keywords)
@@ -144,7 +148,9 @@ class MultiKernelCall(StockCall):  # type: ignore[misc]  # mypy does not follow 
         if self._how is How.MEASURED:
             self._keep()
         self._record(self._picked)
-        self._note_choice(self._how or How.FORCED)
+        how = self._how or How.FORCED
+        if how is not self._captured_as:
+            self._note_choice(self._picked, how)
 
     def _choose(self, arguments: Sequence[Any], keywords: Mapping[str, Any]) -> None:
         if self._is_deterministic:
@@ -215,6 +221,9 @@ class MultiKernelCall(StockCall):  # type: ignore[misc]  # mypy does not follow 
                 f"this graph has sub-kernel {self._old or 0}; call it before the capture to have it chosen"
             )
         index = self.picked_kernel if self.picked_kernel is not None else self._old or 0
+        if not self._recorded and self._captured_as is None:
+            self._captured_as = How.FIRST if self.picked_kernel is None else self._how or How.FORCED
+            self._note_choice(index, self._captured_as, "first called while a CUDA graph was captured")
         kernel = self.kernels[index]
         run = kernel.launchers[0] if len(kernel.launchers) > 1 else kernel.run
         run(*self._get_filtered_args(arguments, index), **keywords)
@@ -237,7 +246,9 @@ class MultiKernelCall(StockCall):  # type: ignore[misc]  # mypy does not follow 
             self._select_kernel_by_shape(*arguments, **keywords)
             return
         timings = self._timings(arguments, keywords) if self._may_measure else None
-        self._cache_shape_choice(key, timings.index(min(timings)) if timings is not None else 0)
+        index = timings.index(min(timings)) if timings is not None else 0
+        self._cache_shape_choice(key, index)
+        self._note_shape(key, index, How.FIRST if timings is None else How.MEASURED)
 
     def _launch(self, index: int, arguments: Sequence[Any], keywords: Mapping[str, Any]) -> None:
         self.kernels[index].run(*self._get_filtered_args(arguments, index), **keywords)
@@ -269,11 +280,19 @@ class MultiKernelCall(StockCall):  # type: ignore[misc]  # mypy does not follow 
         assert name is not None
         self.record_choice(self.multi_kernel_name, name)
 
-    def _note_choice(self, how: How) -> None:
+    def _note_shape(self, shape: Shape, index: int, how: How) -> None:
+        """Of a multi-kernel with ever new shapes the first ones are told."""
+        self._shapes_told[how] += 1
+        if self._shapes_told[how] <= _MOST_SHAPES:
+            is_last = self._shapes_told[how] == _MOST_SHAPES
+            text = ", ".join("×".join(map(str, each)) for each in shape)
+            self._note_choice(index, how, f"for {text}{'; later shapes are not told' if is_last else ''}")
+
+    def _note_choice(self, index: int, how: How, remark: str = "") -> None:
         names = tuple(str(kernel.inductor_meta.get("kernel_name")) for kernel in self.kernels)
         with session.told("the choice is not in the summary"):
-            remark = "; ".join(filter(None, (self._note, self._failure)))
-            decision = session.Decision(self.multi_kernel_name, names, self._picked or 0, how, remark)
+            remark = "; ".join(filter(None, (remark, self._note, self._failure)))
+            decision = session.Decision(self.multi_kernel_name, names, index, how, remark)
             session.note(decision.resting_on(self._measurement, self._stock_index))
 
     def _trial(self, arguments: Sequence[Any], keywords: Mapping[str, Any]) -> measuring.Trial:

@@ -119,12 +119,12 @@ def _report() -> None:
 
 
 def summary(found: Sequence[Decision]) -> str:
-    """For people: one line per multi-kernel, then the sums."""
+    """For people: one line per choice, then the sums."""
     rank = os.environ.get("RANK")
     who = f"mkexplorer, rank {rank}" if rank else "mkexplorer"
     if not found:
         return f"{who}: no multi-kernel was called."
-    lines = [f"{who}: {_counted(len(found), 'multi-kernel')}: {_ways(found)}"]
+    lines = [f"{who}: {_counted(len(found), 'choice')}: {_ways(found)}"]
     lines += [f"  {_line(each)}" for each in found]
     asked = [each for each in found if each.stock_index is not None]
     if asked:

@@ -37,16 +37,19 @@ class SizeHintMultiKernelCall(MultiKernelCall, StockCall):  # type: ignore[misc]
         self._picked = index if is_kept else choice.index
         self._cache_shape_choice(shape, self._picked)
         self._launches.pop(shape, None)
-        self._note_choice(How.VERIFIED)
+        self._note_shape(shape, self._picked, How.VERIFIED)
         return bool(self._picked != index)
 
     def _select_kernel_by_shape(self, *arguments: Any, **keywords: Any) -> None:
         shape = self._get_shape_cache_key(*arguments, **keywords)
         super()._select_kernel_by_shape(*arguments, **keywords)
-        if not measuring.can_race(self.kernels) or self._is_deterministic:
-            return
-        with session.told("a choice by shape is not verified"):
-            if settings.measure is Measure.ALWAYS and not gpu.is_capturing():
+        may_verify = measuring.can_race(self.kernels) and not self._is_deterministic
+        if may_verify and settings.measure is Measure.ALWAYS and not gpu.is_capturing():
+            with session.told("a choice by shape is not verified"):
                 self.verify(shape, arguments, keywords)
-            else:
+                return
+        self._measurement = None
+        self._note_shape(shape, self._get_cached_shape_choice(shape), How.DISTANCE)
+        if may_verify:
+            with session.told("a choice by shape cannot be verified later"):
                 verification.remember(self, shape, arguments, keywords)

@@ -175,7 +175,7 @@ def command_line(checks: Checks, cache: Path) -> None:
     done = subprocess.run(program, env=environment(cache), capture_output=True, text=True)
     checks.check("mkexplorer run", done.returncode == 0, end_of(done) if done.returncode else "")
     print(done.stderr[-2500:], flush=True)
-    checks.check("--report tells of every choice", "3 multi-kernels: 3 measured" in done.stderr)
+    checks.check("--report tells of every choice", "3 choices: 3 measured" in done.stderr)
     listing = [sys.executable, "-m", "mkexplorer", "list", str(cache), "--json"]
     listed = subprocess.run(listing, env=environment(cache), capture_output=True, text=True)
     found = json.loads(listed.stdout)["multi_kernels"]

@@ -214,6 +214,6 @@ def case_the_summary_tells_what_torchs_own_rule_would_have_lost(folder: Path) ->
     with mock.patch.multiple(benchmarker, benchmark=asked, benchmark_gpu=asked), mkexplorer.installed(report=True):
         softmax(load("softmax", folder))
     told = session.summary(session.decisions)
-    assert "1 multi-kernel: 1 measured" in told
+    assert "1 choice: 1 measured" in told
     assert "looped 31.0 µs | *persistent 22.0 µs, FASTER 1.41x; torch's own rule: looped, +9.0 µs" in told
     assert "another choice for 1 of 1, 9.0 µs slower" in told

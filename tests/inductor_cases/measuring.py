@@ -68,6 +68,22 @@ def case_under_capture_nothing_is_measured_and_a_later_call_chooses(folder: Path
         call.kernels[0].launchers = call.kernels[0].launchers[:1]
         softmax(module)
     assert call.picked_kernel == 1
+    captured, measured = session.decisions[-2:]
+    assert (captured.how, captured.index) == (session.How.FIRST, 0)
+    assert captured.remark == "first called while a CUDA graph was captured"
+    assert (measured.how, measured.index) == (session.How.MEASURED, 1)
+
+
+def case_a_pick_that_is_first_used_under_capture_is_told_once(folder: Path) -> None:
+    set_times(looped=31.0, persistent=22.0)
+    with mkexplorer.installed():
+        softmax(load("softmax", folder))
+        session.decisions.clear()
+        module = load("softmax", folder)
+        with mock.patch.object(gpu, "is_capturing", return_value=True):
+            softmax(module)
+        softmax(module)
+    assert [(each.how, each.index) for each in session.decisions] == [(session.How.LOADED, 1)]
 
 
 def case_the_race_runs_on_the_stream_of_the_call(folder: Path) -> None:

@@ -10,25 +10,24 @@ import torch
 from torch._inductor.codegen import multi_kernel as stock_module
 
 import mkexplorer
+from mkexplorer.inductor import session
 from tests.inductor_cases.programs import StockCall, call_of
 from tests.stand_in_gpu import launches, load, names, races, set_times
 
 StockSizeHint: Any = getattr(stock_module, "SizeHintMultiKernelCall", None)
+ARG_INDEX = {0: [slice(0, 2), slice(2, 4)], 1: [slice(0, 2), slice(4, 6)]}
 
 
 def case_size_hints_choose_by_shape_and_are_verified_when_asked(folder: Path) -> None:
-    if not hasattr(stock_module, "SizeHintMultiKernelCall"):
+    if StockSizeHint is None:
         return
     set_times(looped=20.0, persistent=10.0)
     races.clear()
     with mkexplorer.installed():
-        kernels = call_of(load("softmax", folder)).kernels
-        hints = {((64, 2048), (64, 2048)): kernels[0], ((4096, 2048), (4096, 2048)): kernels[1]}
-        arg_index = {0: [slice(0, 2), slice(2, 4)], 1: [slice(0, 2), slice(4, 6)]}
-        call = stock_module.SizeHintMultiKernelCall("multi_kernel_0", hints, arg_index)
-        stock = StockSizeHint("multi_kernel_0", hints, arg_index)
+        call = size_hint_call(folder)
+        stock = StockSizeHint("multi_kernel_0", dict(zip(call._kernel_hints, call.kernels, strict=True)), ARG_INDEX)
         for rows in (64, 70, 5000, 64, 5000, 70):
-            arguments = (torch.ones((rows, 2048)), torch.empty((rows, 2048)), rows, 1, rows, 2)
+            arguments = by_rows(rows)
             names()
             stock.run(*arguments, stream=0)
             call.run(*arguments, stream=0)
@@ -42,12 +41,44 @@ def case_size_hints_choose_by_shape_and_are_verified_when_asked(folder: Path) ->
         assert mkexplorer.verify() == 2, "the looped one was chosen for 64 and for 70 rows"
         assert torch.equal(torch.get_rng_state(), random_state), "the program's random numbers stay what they were"
         assert mkexplorer.verify() == 0
-        small = (torch.ones((64, 2048)), torch.empty((64, 2048)), 64, 1, 64, 2)
         names()
         for _ in range(3):
-            call.run(*small, stream=0)
+            call.run(*by_rows(64), stream=0)
         assert [name[:10] for name in names()] == ["triton_per"] * 3
     assert len(races) == 3
+
+
+def case_the_choices_by_shape_are_told_as_far_as_anybody_reads_them(folder: Path) -> None:
+    if StockSizeHint is None:
+        return
+    with mkexplorer.installed():
+        call = size_hint_call(folder)
+        session.decisions.clear()
+        for rows in (64, 5000, 64):
+            call.run(*by_rows(rows), stream=0)
+        first, second = session.decisions
+        assert (first.how, first.index, first.remark) == (session.How.DISTANCE, 0, "for 64×2048, 64×2048")
+        assert (second.how, second.index, second.remark) == (session.How.DISTANCE, 1, "for 5000×2048, 5000×2048")
+        assert "2 choices: 2 by shape" in session.summary(session.decisions)
+        for rows in range(100, 150):
+            call.run(*by_rows(rows), stream=0)
+        assert len(session.decisions) == 16
+        assert session.decisions[-1].remark.endswith("later shapes are not told")
+        session.decisions.clear()
+        with mkexplorer.installed(measure="always"):
+            call.run(*by_rows(9000), stream=0)
+        mkexplorer.verify()
+    assert {each.how for each in session.decisions} == {session.How.VERIFIED}
+
+
+def size_hint_call(folder: Path) -> Any:
+    kernels = call_of(load("softmax", folder)).kernels
+    hints = {((64, 2048), (64, 2048)): kernels[0], ((4096, 2048), (4096, 2048)): kernels[1]}
+    return stock_module.SizeHintMultiKernelCall("multi_kernel_0", hints, ARG_INDEX)
+
+
+def by_rows(rows: int) -> tuple[Any, ...]:
+    return torch.ones((rows, 2048)), torch.empty((rows, 2048)), rows, 1, rows, 2
 
 
 def case_torch_2_9_measures_templates_for_each_shape(folder: Path) -> None:
