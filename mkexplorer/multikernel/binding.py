@@ -63,10 +63,24 @@ def triton_launcher(
 
 
 def caller(name: str, signature: inspect.Signature, meet: Launch) -> Launch:
-    """``name(grid, …)`` with ``signature``, which gives ``meet`` the grid and all values as a tuple."""
-    head, scope = _head(signature)
-    text = f"def {name}({head}):\n    return _mk_meet(_mk_grid, ({_all(signature)}))\n"
-    return _defined(text, {**scope, "_mk_meet": meet}, name)
+    """``name(grid, …)`` with ``signature``, which gives ``meet`` the grid and all values as a tuple.
+
+    Of too many values it tells how many it takes without the grid, of which a user of the brackets does not know. This
+    costs a little, so the functions that launch the later calls leave the counting to Python.
+    """
+    head, scope = _head(signature, "*_mk_more")
+    text = (
+        f"def {name}({head}):\n"
+        f"    if _mk_more:\n"
+        f"        _mk_refuse(_mk_more)\n"
+        f"    return _mk_meet(_mk_grid, ({_all(signature)}))\n"
+    )
+
+    def refuse(more: Sequence[object]) -> None:
+        most = sum(each.kind is not each.KEYWORD_ONLY for each in signature.parameters.values())
+        raise TypeError(f"{name}{signature} takes {most} arguments by position, and {most + len(more)} were given")
+
+    return _defined(text, {**scope, "_mk_meet": meet, "_mk_refuse": refuse}, name)
 
 
 def dispatcher(
@@ -109,19 +123,23 @@ def _run(names: Sequence[str]) -> str:
     return f"def run({', '.join([*names, 'grid=None', 'stream=None'])}):"
 
 
-def _head(signature: inspect.Signature) -> tuple[str, dict[str, object]]:
-    """The parameters as text, behind the grid, and the defaults that it speaks of."""
+def _head(signature: inspect.Signature, star: str = "") -> tuple[str, dict[str, object]]:
+    """The parameters as text, behind the grid, and the defaults that it speaks of.
+
+    ``star`` stands between those by position and those by name; '' is a bare one where it is needed.
+    """
     parts, defaults = ["_mk_grid"], {}
-    has_star = False
+    by_name = [each.name for each in signature.parameters.values() if each.kind is each.KEYWORD_ONLY]
     for number, parameter in enumerate(signature.parameters.values()):
-        if parameter.kind is parameter.KEYWORD_ONLY and not has_star:
-            parts.append("*")
-            has_star = True
+        if by_name and parameter.name == by_name[0]:
+            parts.append(star or "*")
         if parameter.default is parameter.empty:
             parts.append(parameter.name)
         else:
             defaults[f"_mk_default{number}"] = parameter.default
             parts.append(f"{parameter.name}=_mk_default{number}")
+    if star and not by_name:
+        parts.append(star)
     return ", ".join(parts), defaults
 
 

@@ -28,9 +28,8 @@ _HELPERS = (
     "grid",
     "rand_strided",
 )
-
-
-_TAKEN = frozenset({*_HELPERS, "AsyncCompile", "args", "async_compile", "call", "get_args", "torch"})
+# Names that a module uses itself.
+TAKEN = frozenset({*_HELPERS, "AsyncCompile", "args", "async_compile", "call", "get_args", "torch"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +87,7 @@ class GeneratedModule:
     def __post_init__(self) -> None:
         names = [each.name for each in (*self.inputs, *self.allocated)]
         for position, name in enumerate(names):
-            if not name.isidentifier() or iskeyword(name) or name in _TAKEN:
+            if not name.isidentifier() or iskeyword(name) or name in TAKEN:
                 raise DefinitionError(f"a tensor cannot be called {name!r} in a module", "Give it another name.")
             if name in names[:position]:
                 raise DefinitionError(f"two tensors of the module are called {name}", "Give one another name.")

@@ -15,6 +15,7 @@ from .errors import DefinitionError
 from .grids import compile_grid
 from .kernel import LAUNCH_OPTIONS, Argument, ArgumentKind, Range, RangeKind, SubKernelSpec, Workspace
 from .meta import Constant
+from .parts import config_of, default_of, is_constexpr
 
 _KINDS = {"loop": Kind.LOOPED, "persist": Kind.PERSISTENT, "coop": Kind.COOPERATIVE}
 _Config = tuple[tuple[str, int], ...]
@@ -127,9 +128,9 @@ class _Parameters:
         """Those given, then constexprs with a default that no configuration sets."""
         tuned = self._tuned
         defaults = {
-            each.name: getattr(each.default, "value", each.default)
+            each.name: default_of(each)
             for each in self.signature.parameters.values()
-            if _is_constexpr(each) and each.default is not each.empty and each.name not in tuned
+            if is_constexpr(each) and each.default is not each.empty and each.name not in tuned
         }
         return {**defaults, **self.given}
 
@@ -152,7 +153,7 @@ class _Parameters:
             if missing := self._tuned - dict(config).keys():
                 raise DefinitionError(f"a configuration of {self.kernel} sets no {min(missing)}, another one does")
         for name in self.passed:
-            if _is_constexpr(parameters[name]):
+            if is_constexpr(parameters[name]):
                 raise DefinitionError(
                     f"{self.kernel} has the constexpr {name}, which neither the constants nor the configurations set",
                     "Add it to the constants, or to every configuration.",
@@ -161,11 +162,6 @@ class _Parameters:
     @property
     def _tuned(self) -> set[str]:
         return {name for config in self.configs for name, _ in config if name not in LAUNCH_OPTIONS}
-
-
-def _is_constexpr(parameter: inspect.Parameter) -> bool:
-    annotation = parameter.annotation
-    return "constexpr" in (annotation if isinstance(annotation, str) else getattr(annotation, "__name__", ""))
 
 
 @dataclass(frozen=True)
@@ -231,12 +227,7 @@ def _config(name: str, config: Any) -> Mapping[str, int]:
                 f"a configuration of {name} has the {hook} {getattr(config, hook)!r}, which cannot be written down",
                 "Use a configuration without it.",
             )
-    options = {"num_warps": config.num_warps, "num_stages": config.num_stages}
-    if getattr(config, "num_ctas", 1) != 1:
-        options["num_ctas"] = config.num_ctas
-    if getattr(config, "maxnreg", None) is not None:
-        options["maxnreg"] = config.maxnreg
-    return {**config.kwargs, **options}
+    return config_of(config)
 
 
 def _kind_of(name: str) -> Kind:

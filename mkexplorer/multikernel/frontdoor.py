@@ -16,6 +16,7 @@ or, with a signature, a grid and a text of its own, as a decorator:
 from __future__ import annotations
 
 import inspect
+import keyword
 import logging
 import threading
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -33,7 +34,7 @@ from .errors import DefinitionError, MultiKernelError
 from .keying import KeyFunction, Keying
 from .merging import check_names, merged_signature, with_own_defaults
 from .modules import default_cache, path_of
-from .parts import Grid, Part, as_part, is_constexpr
+from .parts import Grid, Part, as_part, check_grid, is_constexpr, labels
 from .recording import FirstCall, identity, record
 from .shapes import Bucket, KnownBuckets, nearest, power_of_two
 from .trial import Call, device_of_call
@@ -133,6 +134,7 @@ class MultiKernelFunction:
         check_names(() if callable(options.key) else options.key, self.__signature__, "key")
         self._given = parts
         self._parts = tuple(with_own_defaults(part, self.__signature__) for part in parts)
+        self._labels = labels(parts)
         self._options = options
         self._operation = operation
         self._needs_grid = any(part.grid is None for part in parts)
@@ -166,10 +168,15 @@ class MultiKernelFunction:
 
     @property
     def picks(self) -> dict[Bucket, str | None]:
-        """The name of the chosen sub-kernel by bucket, None where there is none yet; one bucket, (), without a key."""
+        """The chosen sub-kernel by bucket, None where there is none yet.
+
+        A bucket is the sizes of the key, then the constexprs that calls pass, as in 'BLOCK=64', and with a key the
+        dtypes of the tensors; () where all calls share one choice. Sub-kernels of one name are told apart by the
+        constants in which they differ.
+        """
         with self._lock:
-            entries = dict(self._entries)
-        return {bucket: _picked_name(entry.call, self._parts) for bucket, entry in entries.items()}
+            picked = {bucket: entry.call.picked for bucket, entry in self._entries.items()}
+        return {bucket: None if index is None else self._labels[index] for bucket, index in picked.items()}
 
     def modules(self) -> dict[Bucket, Path]:
         """The generated module of each bucket, for `freeze`.
@@ -206,7 +213,7 @@ class MultiKernelFunction:
         return [each for part in self._parts for each in part.warm_up(bound.arguments, grid)]
 
     def __repr__(self) -> str:
-        names = ", ".join(part.name for part in self._parts)
+        names = ", ".join(self._labels)
         picks = "; ".join(f"{', '.join(map(str, bucket)) or 'picked'}: {name}" for bucket, name in self.picks.items())
         return f"<multi_kernel {self.__name__}{self.__signature__} of {names}{f' ({picks})' if picks else ''}>"
 
@@ -214,6 +221,8 @@ class MultiKernelFunction:
 
     def _meet(self, grid: Grid | None, values: tuple[Any, ...]) -> Any:
         """A call with a key that is new, or whose choice was not there yet."""
+        if grid is not None:
+            check_grid(grid, self.__name__)
         named = dict(zip(self.__signature__.parameters, values, strict=True))
         with self._lock:
             if self._keying is None:
@@ -322,11 +331,8 @@ class MultiKernelFunction:
     @property
     def _function_name(self) -> str:
         """For Python's own messages about a call's arguments."""
-        return self.__name__ if self.__name__.isidentifier() else "multi_kernel"
-
-
-def _picked_name(call: MultiKernelCall, parts: Sequence[Part]) -> str | None:
-    return None if call.picked is None else parts[call.picked].name
+        name = self.__name__
+        return name if name.isidentifier() and not keyword.iskeyword(name) else "multi_kernel"
 
 
 def _try(write: Callable[[], object]) -> None:

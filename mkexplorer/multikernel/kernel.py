@@ -24,7 +24,7 @@ _RESERVED = re.compile(r"multi_kernel_call|grid|stream|args|need_clone_args|_|ca
 # What every generated kernel file begins with.
 IMPORTS = ("import triton", "import triton.language as tl")
 # What a configuration sets beside the kernel's own parameters.
-LAUNCH_OPTIONS = frozenset({"num_warps", "num_stages", "num_ctas", "maxnreg"})
+LAUNCH_OPTIONS = ("num_warps", "num_stages", "num_ctas", "maxnreg")
 
 
 class ArgumentKind(StrEnum):

@@ -11,9 +11,9 @@ from typing import Any
 
 from .borrowed import python_function
 from .errors import DefinitionError, MultiKernelError
+from .kernel import LAUNCH_OPTIONS
 
 Grid = Sequence[int] | Callable[[Mapping[str, Any]], Sequence[int]]
-_OPTIONS = ("num_warps", "num_stages", "num_ctas", "maxnreg")
 
 
 class _EachItsOwn:
@@ -126,7 +126,7 @@ def sub_kernel(
     name tells it mostly.
     """
     part = _part_of(function)
-    options = dict(zip(_OPTIONS, (num_warps, num_stages, num_ctas, maxnreg), strict=True))
+    options = {"num_warps": num_warps, "num_stages": num_stages, "num_ctas": num_ctas, "maxnreg": maxnreg}
     said = {name: value for name, value in options.items() if value is not None}
     if said and (part.own_tuner or part.configs != ({},)):
         raise DefinitionError(
@@ -137,6 +137,8 @@ def sub_kernel(
     for name in constants:
         if name not in own:
             raise DefinitionError(f"{part.name} has no parameter {name}", f"It has {_listed(own)}.")
+    if grid is not None:
+        check_grid(grid, part.name)
     computed = {name: value for name, value in constants.items() if inspect.isfunction(value)}
     fixed = {name: value for name, value in constants.items() if name not in computed}
     if computed:
@@ -153,13 +155,41 @@ def sub_kernel(
     )
 
 
+def labels(parts: Sequence[Part]) -> tuple[str, ...]:
+    """What people call the sub-kernels: their names, with the constants in which those of one name differ."""
+    names = [part.name for part in parts]
+    said = [_said(part) for part in parts]
+    found = []
+    for name, own in zip(names, said, strict=True):
+        others = [each for its, each in zip(names, said, strict=True) if its == name]
+        differ = [f"{key}={value}" for key, value in own.items() if any(each.get(key) != value for each in others)]
+        found.append(f"{name}({', '.join(differ)})" if differ else name)
+    return tuple(each if found.count(each) == 1 else f"{each}#{index}" for index, each in enumerate(found))
+
+
+def _said(part: Part) -> dict[str, str]:
+    """What it does not get from a call, but for what is tuned."""
+    computed = {name: getattr(function, "__name__", "…") for name, function in part.heuristics.items()}
+    only = part.configs[0] if len(part.configs) == 1 else {}
+    return {name: str(value) for name, value in {**part.constants, **only, **computed}.items()}
+
+
+def check_grid(grid: object, whose: str) -> None:
+    """Raises `DefinitionError` for what is no grid of Triton's."""
+    is_listed = isinstance(grid, Sequence) and not isinstance(grid, str) and 1 <= len(grid) <= 3
+    if not is_listed and not callable(grid):
+        raise DefinitionError(
+            f"{whose} has the grid {grid!r}", "Give a tuple of one to three numbers, such as (1,), or a function."
+        )
+
+
 def as_part(given: Any) -> Part:
     return given if isinstance(given, Part) else _part_of(given)
 
 
 def config_of(config: Any) -> dict[str, Any]:
     """A configuration of Triton's as what it passes to a kernel; options at their default count as not said."""
-    said = {name: getattr(config, name, None) for name in _OPTIONS}
+    said = {name: getattr(config, name, None) for name in LAUNCH_OPTIONS}
     if said["num_ctas"] == 1:
         del said["num_ctas"]
     return {**config.kwargs, **{name: value for name, value in said.items() if value is not None}}

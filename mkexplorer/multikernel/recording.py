@@ -11,8 +11,8 @@ from typing import Any
 
 from .borrowed import borrow
 from .clones import is_tensor
+from .codegen import TAKEN, GeneratedModule, Tensor, wrapper_text
 from .codegen import Call as ModuleCall
-from .codegen import GeneratedModule, Tensor, wrapper_text
 from .errors import MultiKernelError
 from .from_triton import sub_kernel
 from .grids import grid_text
@@ -46,8 +46,6 @@ _TYPES = {
     "uint8": "u8",
     "bool": "i1",
 }
-# Names that a generated module uses itself.
-_TAKEN = frozenset({"args", "call", "torch", "grid", "async_compile", "get_args", "get_raw_stream", "rand_strided"})
 
 
 @dataclass(frozen=True)
@@ -221,7 +219,7 @@ def _module(multi_kernel: MultiKernel, call: FirstCall) -> GeneratedModule:
     for name in _passed(multi_kernel):
         value = call.values[name]
         if is_tensor(value):
-            variables[name] = f"{name}_" if name in _TAKEN else name
+            variables[name] = f"{name}_" if name in TAKEN else name
             dtype = str(value.dtype).removeprefix("torch.")
             tensors.append(Tensor(variables[name], dtype, tuple(value.shape), tuple(value.stride())))
         elif value is None or isinstance(value, str | int | float):

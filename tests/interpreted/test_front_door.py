@@ -121,6 +121,15 @@ def test_two_sub_kernels_may_be_one_function_with_different_constants(times: Sto
     function = multi_kernel(*(sub_kernel(kernels.scale_looped, BLOCK=block, num_warps=4) for block in (16, 64)))
     check(function)
     assert times.races == [(["scale_looped", "scale_looped"], None)]
+    assert repr(function).endswith(
+        "of scale_looped(BLOCK=16), scale_looped(BLOCK=64) (picked: scale_looped(BLOCK=16))>"
+    )
+    assert function.picks == {(): "scale_looped(BLOCK=16)"}
+
+
+def test_sub_kernels_that_differ_in_no_constant_are_told_apart_by_number() -> None:
+    function = multi_kernel(*[sub_kernel(kernels.scale_looped, BLOCK=lambda meta: 16) for _ in range(2)], name="scale")
+    assert repr(function).endswith("of scale_looped#0, scale_looped#1>")
 
 
 def test_configurations_are_tuned_inside(times: Stopwatch) -> None:
@@ -204,6 +213,20 @@ def test_a_mistake_is_told_where_it_is_made(make: Any, message: str) -> None:
     assert raised.value.advice in str(raised.value)  # a traceback shows no more than this
 
 
+@pytest.mark.parametrize("grid", [1, (), (1, 1, 1, 1), "1"])
+def test_what_is_no_grid_is_told(times: Stopwatch, grid: Any) -> None:
+    with pytest.raises(DefinitionError, match="scale has the grid ") as raised:
+        scale()[grid](X, torch.zeros(50), torch.zeros(1), 50, 3.0)
+    assert "(1,)" in raised.value.advice
+    with pytest.raises(DefinitionError, match="scale_looped has the grid "):
+        sub_kernel(kernels.scale_looped, grid=grid)
+
+
+@pytest.mark.parametrize("name", ["lambda", "softmax of 'x'", "π"])
+def test_it_may_have_any_name(times: Stopwatch, name: str) -> None:
+    check(multi_kernel(sub_kernel(kernels.scale_looped, BLOCK=16), kernels.by_power, name=name), times_launched=2)
+
+
 def test_a_missing_grid_is_told(times: Stopwatch) -> None:
     out, total = torch.zeros(50), torch.zeros(1)
     function = scale()
@@ -217,6 +240,8 @@ def test_a_missing_grid_is_told(times: Stopwatch) -> None:
 def test_python_tells_a_missing_or_unknown_argument_by_its_name() -> None:
     with pytest.raises(TypeError, match=r"scale\(\) missing 1 required positional argument: 'factor'"):
         scale()[(1,)](X, X, X, 50)
+    with pytest.raises(TypeError, match=r"factor\) takes 5 arguments by position, and 7 were given"):
+        scale()[(1,)](X, X, X, 50, 3.0, 4, 5)
     with pytest.raises(TypeError, match=r"scale\(\) got an unexpected keyword argument 'num_warps'"):
         scale()[(1,)](X, X, X, 50, 3.0, num_warps=4)
 
