@@ -2,10 +2,29 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+from unittest import mock
+
 import pytest
 import torch
+from triton.runtime.jit import TensorWrapper
+from triton.tools.tensor_descriptor import TensorDescriptor
 
-from mkexplorer.multikernel.clones import clone_all, clone_overwritten, overwritten_bytes
+from mkexplorer.multikernel.clones import (
+    CannotCopy,
+    clone_all,
+    clone_overwritten,
+    overwritten_bytes,
+    tensors_in,
+    whole_storage,
+)
+
+numpy = pytest.importorskip("numpy")
+
+
+class Pair(NamedTuple):
+    x: torch.Tensor
+    total: torch.Tensor
 
 
 def test_only_what_is_mutated_is_copied() -> None:
@@ -101,3 +120,67 @@ def test_all_of_a_call_can_be_copied_and_its_size_told() -> None:
     copies = clone_all([x, x[:2], 3]).arguments
     assert copies[0].data_ptr() == copies[1].data_ptr() != x.data_ptr()
     assert copies[2] == 3
+
+
+def test_tensors_in_tuples_are_copied_and_the_tuples_keep_their_kind() -> None:
+    x, total = torch.ones(4), torch.zeros(4)
+    pair, nested, row = clone_overwritten([Pair(x, total), (7, (total, None)), total[1:]], mutated={1}).arguments
+    assert isinstance(pair, Pair)
+    assert pair.x is x
+    assert nested[0] == 7
+    row.fill_(5)
+    assert pair.total.tolist() == nested[1][0].tolist() == [0.0, 5.0, 5.0, 5.0]
+    assert not total.any()
+
+
+def test_a_tuple_with_nothing_to_copy_stays_itself() -> None:
+    pair = (torch.ones(4), 3)
+    assert clone_overwritten([pair, torch.ones(4)], mutated={1}).arguments[0] is pair
+
+
+def test_what_descriptors_and_reinterpreted_tensors_hold_is_copied() -> None:
+    tensor = torch.zeros(16)
+    descriptor = TensorDescriptor.from_tensor(tensor, [8])
+    wrapper = TensorWrapper(tensor, "another type")
+    clones = clone_overwritten([descriptor, wrapper], mutated={1})
+    first, second = clones.arguments
+    assert isinstance(first, TensorDescriptor)
+    assert first.block_shape == [8]
+    assert second.dtype == "another type"
+    assert first.base.data_ptr() == second.data_ptr() == second.data.data_ptr() != tensor.data_ptr()
+    assert [id(each) for each in tensors_in(descriptor)] == [id(tensor)]
+
+
+@pytest.mark.parametrize("unknown", [object(), [torch.ones(4)], (1, {"x": torch.ones(4)}), torch.ones(4).to_sparse()])
+def test_what_may_hold_memory_that_nobody_knows_is_refused(unknown: object) -> None:
+    with pytest.raises(CannotCopy, match="cannot be copied"):
+        clone_overwritten([torch.ones(4), unknown], mutated={0})
+    assert clone_overwritten([torch.ones(4), unknown], mutated=()).restore is None
+    assert overwritten_bytes([torch.ones(4), unknown]) == float("inf")
+
+
+@pytest.mark.parametrize("known", [None, True, 7, 0.5, "text", numpy.int64(7), numpy.bool_(True), torch.float32, len])
+def test_what_holds_no_memory_is_passed_on(known: object) -> None:
+    assert clone_overwritten([torch.ones(4), known], mutated={0}).arguments[1] is known
+
+
+def test_a_copy_may_hold_what_is_around_a_view() -> None:
+    buffer = torch.arange(8.0)
+    (copy,) = clone_overwritten([buffer[2:4]], mutated={0}, reach=whole_storage).arguments
+    assert torch.as_strided(copy, (8,), (1,), 0)[-8:].tolist() == buffer.tolist()
+    assert overwritten_bytes([buffer[2:4]]) == 32
+
+
+def test_two_storages_of_the_same_memory_cannot_be_copied_together() -> None:
+    array = numpy.zeros(8, dtype=numpy.float32)
+    with pytest.raises(CannotCopy, match="overlap without sharing a storage"):
+        clone_overwritten([torch.from_numpy(array[:5]), torch.from_numpy(array[3:])], mutated={1})
+    assert clone_overwritten([torch.from_numpy(array[:5]), torch.from_numpy(array[5:])], mutated={1}).restore
+
+
+def test_a_lack_of_memory_is_told() -> None:
+    with (
+        mock.patch.object(torch.Tensor, "new_empty", side_effect=torch.OutOfMemoryError("CUDA out of memory")),
+        pytest.raises(CannotCopy, match="no memory for 16 more bytes"),
+    ):
+        clone_overwritten([torch.ones(4)], mutated={0})

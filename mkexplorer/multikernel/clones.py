@@ -16,6 +16,7 @@ from inspect import isroutine
 from numbers import Number
 from typing import Any
 
+from .choosing import is_out_of_memory
 from .errors import MultiKernelError
 
 _ALIGNMENT = 16
@@ -27,7 +28,10 @@ _MEMORYLESS |= frozenset({"bool", "bool_"})
 
 
 class CannotCopy(MultiKernelError):
-    """Memory that a kernel may overwrite cannot be copied, so that no launch can be made to measure it."""
+    """Memory that a kernel may overwrite cannot be copied, so that no launch can be made to measure it.
+
+    The message says why, as a part of a sentence.
+    """
 
 
 @dataclass(frozen=True)
@@ -76,8 +80,9 @@ def clone_overwritten(
 
     Raises `CannotCopy`.
     """
-    if mutated or outputs:
-        _check_all_are_known(arguments)
+    if not mutated and not outputs:
+        return Clones(tuple(arguments), None)
+    _check_all_are_known(arguments)
     return _cloned(arguments, reach, lambda memory: _is_overwritten(memory, mutated, outputs))
 
 
@@ -214,7 +219,12 @@ def _bytes_of(memory: _Memory) -> Any:
 
 def _aligned_copy(original: Any) -> Any:
     before = original.data_ptr() % _ALIGNMENT
-    copied = original.new_empty(before + original.numel())[before:]
+    try:
+        copied = original.new_empty(before + original.numel())[before:]
+    except Exception as error:
+        if is_out_of_memory(error):
+            raise CannotCopy(f"there is no memory for {original.numel()} more bytes") from error
+        raise
     return copied.copy_(original)
 
 
