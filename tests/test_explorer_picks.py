@@ -348,7 +348,9 @@ class TestTold:
         async with picks_of(cache, python) as session:
             assert "Show history" not in offered(session)
             await unfold_and_go_to(session, 0)
-            await session.press("p", "down", "p", "H")
+            await session.press("p", "down", "p")
+            await session.until(lambda: session.cursor_text.endswith("● pinned"))
+            await session.press("H")
             await session.until(lambda: isinstance(session.app.screen, TextDialog))
             text = session.screen_text()
             assert text.index("pinned 0 looped → pinned 1 persistent") < text.index("none → pinned 0 looped")
