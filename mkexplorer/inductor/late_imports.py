@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from importlib.abc import MetaPathFinder
@@ -21,12 +22,11 @@ class LateImports(MetaPathFinder):
 
     def watch(self) -> None:
         self._waiting = dict(self._actions)
+        sys.meta_path.insert(0, self)
         for name in self._actions:
-            module = sys.modules.get(name)
+            module = _imported(name)
             if module is not None:
                 self._act(name, module)
-        if self._waiting:
-            sys.meta_path.insert(0, self)
 
     def stop(self) -> None:
         self._waiting.clear()
@@ -62,3 +62,13 @@ class LateImports(MetaPathFinder):
         action = self._waiting.pop(name, None)
         if action is not None:
             action(module)
+
+
+def _imported(name: str) -> ModuleType | None:
+    """Waits for another thread that is in the middle of importing it; what fails in that is for the thread to tell."""
+    if name not in sys.modules:
+        return None
+    try:
+        return importlib.import_module(name)
+    except Exception:
+        return None
