@@ -19,16 +19,16 @@ from torch._inductor.codegen.multi_kernel import MultiKernelCall as StockCall
 from mkexplorer.multikernel.choosing import is_out_of_memory
 
 from . import gpu, measuring, ranks, session
+from .as_torch_tells import log_choice, metrics_row
 from .pick_file import CallPick, Found
 from .session import How
 from .settings import Measure, settings
-from .straight import Launch, Shape, bound, bound_by_shape
+from .straight import BoundByShape, Shape, bound
 
 log = logging.getLogger("mkexplorer.inductor")
 
 _DETERMINISTIC = "TORCHINDUCTOR_DETERMINISTIC"
 _TABLE = "persistent_red_perf"
-_MOST_IN_TABLE = 4
 _MOST_SHAPES = 16
 _NEAR_FRAMES = 8
 _LAZY = (
@@ -56,7 +56,7 @@ class MultiKernelCall(StockCall):  # type: ignore[misc]  # mypy does not follow 
         self._stock_index: int | None = None
         self._captured_as: How | None = None
         self._shapes_told: Counter[How] = Counter()
-        self._launches: dict[Shape, tuple[int, Launch]] = {}
+        self._by_shape = BoundByShape(self)
         self._place = _place_of(sys._getframe(1), multi_kernel_name)
         super().__init__(multi_kernel_name, kernels, *arguments, **keywords)
         if self.picked_kernel is not None and self._how is None:
@@ -163,7 +163,7 @@ class MultiKernelCall(StockCall):  # type: ignore[misc]  # mypy does not follow 
         measurement = self._measurement
         index = timings.index(min(timings)) if measurement is None else measurement.choice.index
         self.picked_kernel, self._how = index, How.MEASURED
-        self._log(timings)
+        log_choice(self.kernels, index, timings)
         if settings.report and measurement is not None:
             with session.told("torch's own rule cannot be asked"):
                 theirs = StockCall.benchmark_sub_kernels(self, *arguments, **keywords)
@@ -266,11 +266,10 @@ class MultiKernelCall(StockCall):  # type: ignore[misc]  # mypy does not follow 
         if _is_for_cpp():
             return
         with session.told("calls are not shortened"):
-            run = bound(self.kernels[index], self._takes(index, len(arguments)), len(arguments), keywords)
+            takes = self._takes(index, len(arguments))
+            run = self._by_shape.bound(key, index, takes, arguments, keywords)
             if run is not None:
-                self._launches[key] = index, run
-                if "run" not in vars(self):
-                    self.run = bound_by_shape(self, self._launches, arguments)  # type: ignore[method-assign]
+                self.run = run  # type: ignore[method-assign]  # as above
 
     def _record(self, index: int) -> None:
         if self._recorded:
@@ -337,30 +336,8 @@ class MultiKernelCall(StockCall):  # type: ignore[misc]  # mypy does not follow 
     def _pick(self) -> CallPick:
         return CallPick(Path(self.cache_file_path()), len(self._kernels), self._place)
 
-    def _log(self, timings: Sequence[float]) -> None:
-        first = self.kernels[0]
-        stock.log.debug(
-            "pick %dth sub-kernel in %s. Size hints %s. Reduction hint %s. Timings %s",
-            self.picked_kernel,
-            [kernel.inductor_meta.get("kernel_name") for kernel in self.kernels],
-            first.size_hints,
-            first.inductor_meta.get("reduction_hint"),
-            timings,
-        )
-
     def _metrics_table_row(self, timings: Sequence[float]) -> dict[str, str | float | None]:
-        """Texts and times only, which is all that torch's table takes."""
-        first = self.kernels[0]
-        hint = first.inductor_meta.get("reduction_hint")
-        row: dict[str, str | float | None] = {
-            "size_hints": str(first.size_hints),
-            "reduction_hint": None if hint is None else str(hint),
-        }
-        for number in range(_MOST_IN_TABLE):
-            is_there = number < len(timings)
-            row[f"kernel{number}_path"] = str(self.kernels[number].filename or "") if is_there else ""
-            row[f"kernel{number}_latency"] = float(timings[number]) if is_there else ""
-        return row
+        return metrics_row(self.kernels, timings)
 
 
 def _is_replaced(method: str) -> bool:

@@ -36,7 +36,7 @@ class SizeHintMultiKernelCall(MultiKernelCall, StockCall):  # type: ignore[misc]
         is_kept = choice.doubt and index not in choice.problems
         self._picked = index if is_kept else choice.index
         self._cache_shape_choice(shape, self._picked)
-        self._launches.pop(shape, None)
+        self._by_shape.forget(shape)
         self._note_shape(shape, self._picked, How.VERIFIED)
         return bool(self._picked != index)
 

@@ -105,16 +105,47 @@ def _listening_modes(scope: dict[str, Any]) -> str:
     return f" or {_OWN}find_mode()"
 
 
-def bound_by_shape(call: Any, launches: Mapping[Shape, tuple[int, Launch]], arguments: Sequence[Any]) -> Launch:
-    """``run(*arguments, stream)`` that finds the index and the bound call for its shapes in ``launches``.
+class BoundByShape:
+    """The bound calls of ``call``, which has chosen a sub-kernel for each shape.
 
-    What is not there yet goes the way of ``call``'s class.
+    To bind one takes many times as long as a launch, and a program may have ever new shapes: they share what is bound.
     """
-    names = [f"argument{number}" for number in range(len(arguments))]
-    shapes = [f"{name}.shape" for name, value in zip(names, arguments, strict=True) if hasattr(value, "shape")]
-    text = _BY_SHAPE.format(parameters=", ".join(names), shapes=", ".join(shapes))
-    scope = {"launches": launches, "call": call, "long_way": type(call).run.__get__(call)}
-    return defined(text, scope)
+
+    def __init__(self, call: Any) -> None:
+        self._call = call
+        self._launches: dict[Shape, tuple[int, Launch]] = {}
+        self._bound: dict[tuple[int, int], tuple[int, Launch]] = {}
+        self._runs: dict[tuple[bool, ...], Launch] = {}
+
+    def bound(
+        self, shape: Shape, index: int, takes: Sequence[int], arguments: Sequence[Any], keywords: Mapping[str, object]
+    ) -> Launch | None:
+        """``run(*arguments, stream)`` for all shapes so far and for ``shape``, which the sub-kernel ``index`` runs.
+
+        A shape that is not known goes the way of the call's class. None where there is no `bound` call of the kernel.
+        """
+        key = index, len(arguments)
+        if key not in self._bound:
+            launch = bound(self._call.kernels[index], takes, len(arguments), keywords)
+            if launch is None:
+                return None
+            self._bound[key] = index, launch
+        self._launches[shape] = self._bound[key]
+        return self._run(arguments)
+
+    def forget(self, shape: Shape) -> None:
+        self._launches.pop(shape, None)
+
+    def _run(self, arguments: Sequence[Any]) -> Launch:
+        have_shapes = tuple(hasattr(value, "shape") for value in arguments)
+        if have_shapes not in self._runs:
+            names = [f"argument{number}" for number in range(len(arguments))]
+            shapes = [f"{name}.shape" for name, has_shape in zip(names, have_shapes, strict=True) if has_shape]
+            text = _BY_SHAPE.format(parameters=", ".join(names), shapes=", ".join(shapes))
+            long_way = type(self._call).run.__get__(self._call)
+            scope = {"launches": self._launches, "call": self._call, "long_way": long_way}
+            self._runs[have_shapes] = defined(text, scope)
+        return self._runs[have_shapes]
 
 
 def launcher_of(kernel: Any) -> Launch | None:

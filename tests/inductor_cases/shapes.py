@@ -5,12 +5,13 @@ from __future__ import annotations
 import inspect
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import torch
 from torch._inductor.codegen import multi_kernel as stock_module
 
 import mkexplorer
-from mkexplorer.inductor import session
+from mkexplorer.inductor import session, straight
 from tests.inductor_cases.programs import StockCall, call_of
 from tests.stand_in_gpu import launches, load, names, races, set_times
 
@@ -69,6 +70,22 @@ def case_the_choices_by_shape_are_told_as_far_as_anybody_reads_them(folder: Path
             call.run(*by_rows(9000), stream=0)
         mkexplorer.verify()
     assert {each.how for each in session.decisions} == {session.How.VERIFIED}
+
+
+def case_a_new_shape_binds_no_new_call(folder: Path) -> None:
+    """Writing and compiling one takes many times as long as a launch, and a program may have ever new shapes."""
+    if StockSizeHint is None:
+        return
+    with mkexplorer.installed():
+        call = size_hint_call(folder)
+        with mock.patch.object(straight, "defined", wraps=straight.defined) as defined:
+            for rows in (64, 70, 5000, 80, 6000, 64):
+                call.run(*by_rows(rows), stream=0)
+        assert defined.call_count == 3, "one for each sub-kernel, and what looks up the shape"
+        names()
+        for rows in (90, 7000, 90, 7000):
+            call.run(*by_rows(rows), stream=0)
+        assert [name[:10] for name in names()] == ["triton_red", "triton_per"] * 2
 
 
 def size_hint_call(folder: Path) -> Any:
