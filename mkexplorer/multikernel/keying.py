@@ -33,16 +33,16 @@ class Keying:
         """What the key says of a call. Raises `DefinitionError` where it is not made of sizes."""
         if callable(self.key):
             sizes = _listed(self.key(named))
-            names = ["what the key function gives"] * len(sizes)
+            told = [("what the key function gives", "x")] * len(sizes)
         else:
-            sizes, names = tuple(named[name] for name in self.key), [f"{name} of the key" for name in self.key]
-        for name, size in zip(names, sizes, strict=True):
+            sizes, told = tuple(named[name] for name in self.key), [(f"{name} of the key", name) for name in self.key]
+        for (what, tensor), size in zip(told, sizes, strict=True):
             if is_tensor(size):
                 raise DefinitionError(
-                    f"{name} is a tensor, and not a size",
-                    "Name what counts of it: key=lambda arguments: arguments['x'].shape.",
+                    f"{what} is a tensor, and not a size",
+                    f"Say what counts of it: key=lambda arguments: arguments[{tensor!r}].shape.",
                 )
-            _check_hashable(name, size)
+            _check_hashable(what, size)
         for name in self.constexprs:
             _check_hashable(name, named[name])
         return sizes
