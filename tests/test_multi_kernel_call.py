@@ -377,6 +377,21 @@ def test_a_sub_kernel_that_cannot_run_is_left_out(
     assert entry.measured.sub_kernels[1].cold is None
 
 
+def test_a_choice_without_a_sub_kernel_that_may_run_the_next_time_is_not_kept(
+    tmp_path: Path, times: Stopwatch, messages: pytest.LogCaptureFixture
+) -> None:
+    def hiccup(*arguments: object) -> None:
+        raise RuntimeError("CUDA error: unspecified launch failure")
+
+    call = two(tmp_path, StubKernel("looped"), StubKernel("persistent", hiccup))
+    assert call.run(1, 2) == "looped"
+    assert not call.pick_path.exists()
+    assert "holds for this process only: sub-kernel 1 failed: RuntimeError: CUDA error" in messages.text
+    again = two(tmp_path)
+    assert again.run(1, 2) == "persistent"
+    assert again.pick_path.exists()
+
+
 def test_the_only_one_that_can_run_needs_no_race(tmp_path: Path, times: Stopwatch) -> None:
     assert two(tmp_path, StubKernel("looped", fail), StubKernel("persistent")).run(1, 2) == "persistent"
     assert times.races == []
