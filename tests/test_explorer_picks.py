@@ -186,6 +186,18 @@ class TestPin:
             assert file.read_bytes() == b"0"
             assert rows_of(session)[0].endswith("picked 0")
 
+    async def test_what_was_pointed_at_is_pinned_though_the_cursor_moves_on(
+        self, cache: PlayedCache, python: str
+    ) -> None:
+        file = cache.write_pick(0, b"0", python)
+        async with picks_of(cache, python) as session:
+            await unfold_and_go_to(session, 1)
+            async with session.explorer._picks._turn:  # an earlier change takes its time
+                await session.press("p")
+                await session.press("up")
+            await says(session, "picked 0 looped → pinned 1 persistent. u takes it back.")
+            assert file.read_bytes() == b"1"
+
     async def test_details_follow(self, cache: PlayedCache, python: str) -> None:
         async with picks_of(cache, python, (120, 90)) as session:
             await unfold_and_go_to(session, 0)

@@ -23,7 +23,7 @@ from mkexplorer.picks.plans import Plan, Winner
 from mkexplorer.report import bench_text
 from mkexplorer.report.changes import Namer, heading, history_rows
 from mkexplorer.report.measured import Knowledge, Measurement
-from mkexplorer.report.rows import MultiKernelRow
+from mkexplorer.report.rows import MultiKernelRow, SubKernelRow
 from mkexplorer.tui import pick_sheets
 from mkexplorer.tui.messages import Failed, Notice
 from mkexplorer.tui.picks import LOOKING, PickKeeper, unexpected, unknown_picks
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from mkexplorer.tui.explorer_screen import ExplorerScreen
 
 Planner = Callable[[PickBook], Plan]
+Pointed = tuple[MultiKernelRow, SubKernelRow | None]
 _ONLY_LOOK = frozenset({"history", "doctor"})
 
 
@@ -86,10 +87,11 @@ class PickVerbs:
         return True
 
     def do(self, verb: str) -> None:
-        """Start a verb; what comes of it is shown."""
+        """Start a verb; what comes of it is shown. While it waits for its turn, the cursor may move on."""
+        pointed = self._screen.kernels.pointed
         jobs: dict[str, Callable[[], Coroutine[Any, Any, None]]] = {
-            "pin": self._pin,
-            "clear": self._clear,
+            "pin": partial(self._pin, pointed),
+            "clear": partial(self._clear, pointed),
             "undo": partial(self._change, _undo, "There is no change to undo."),
             "clear_all": partial(self._change, plans.clears_of_all, "There is nothing to clear."),
             "clear_invalid": partial(self._change, plans.clears_of_invalid, "There is nothing to clear."),
@@ -109,11 +111,10 @@ class PickVerbs:
 
     # --- changes --------------------------------------------------------------------------------------------
 
-    async def _pin(self) -> None:
-        pointed = self._screen.kernels.pointed
+    async def _pin(self, pointed: Pointed | None) -> None:
         if pointed is None:
             return
-        row, sub = pointed
+        row, sub = self._row_now(pointed[0]), pointed[1]
         multi_kernel = row.multi_kernel
         _check_found(row)
         if sub is not None:
@@ -129,12 +130,16 @@ class PickVerbs:
             evidence = _evidence_for(row, index)
             await self._change(partial(_pin, multi_kernel=multi_kernel, index=index, evidence=evidence), said, evidence)
 
-    async def _clear(self) -> None:
-        pointed = self._screen.kernels.pointed
+    async def _clear(self, pointed: Pointed | None) -> None:
         if pointed is not None:
-            _check_found(pointed[0])
+            _check_found(self._row_now(pointed[0]))
             multi_kernel = pointed[0].multi_kernel
             await self._change(partial(_clear, multi_kernel=multi_kernel), f"{multi_kernel.id} has no pick to clear.")
+
+    def _row_now(self, row: MultiKernelRow) -> MultiKernelRow:
+        """Changes before its own may have changed it; one that is gone is what it was."""
+        rows = self._screen.kernels.all_rows
+        return next((each for each in rows if each.multi_kernel.id == row.multi_kernel.id), row)
 
     async def _change(self, planner: Planner, nothing: str, evidence: Measurement | None = None) -> None:
         """Carry out a plan; ``nothing`` says why there is nothing to do, ``evidence`` is what it rests on."""
