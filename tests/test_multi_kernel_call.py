@@ -444,3 +444,10 @@ def test_a_suggested_sub_kernel_is_used_until_it_is_confirmed(tmp_path: Path, ti
     assert call.run(1, 2) == "persistent"
     assert times.races == [(["looped", "persistent"], None)]  # nobody measured it, so it is no old pick
     assert call.pick_path.read_text() == "1"
+
+
+def test_a_suggested_sub_kernel_that_cannot_run_here_is_left_out(tmp_path: Path, times: Stopwatch) -> None:
+    call = two(tmp_path, StubKernel("looped", fail), StubKernel("persistent"))
+    call.suggest(0)
+    assert call.run(1, 2) == "persistent"
+    assert "persistent (picked)" in repr(call)

@@ -80,9 +80,15 @@ class MultiKernelCall:
 
     def run(self, *arguments: Any, grid: Any = None, stream: object = None) -> Any:
         """The first call, which measures if nobody knows the fastest; after it, this attribute is the launcher."""
-        with self._lock:
-            launch = self._settle(Call(arguments, grid, stream))
-        return launch(*arguments, grid=grid, stream=stream)
+        call = Call(arguments, grid, stream)
+        try:
+            return self._launch(call)
+        except Exception as error:
+            if not self.is_provisional:
+                raise
+            log.debug("%s: what was suggested cannot run: %s", self.label, error)
+        self.reconsider()
+        return self._launch(call)
 
     def suggest(self, index: int) -> None:
         """Uses ``index`` without measuring, unless there is a pick. It is not kept until `confirm` has measured.
@@ -119,6 +125,11 @@ class MultiKernelCall:
             how = "forced" if self.is_forced else "suggested" if self.is_provisional else "picked"
             names[self.picked] += f" ({how})"
         return f"<{self.label}: {', '.join(names)}>"
+
+    def _launch(self, call: Call) -> Any:
+        with self._lock:
+            launch = self._settle(call)
+        return launch(*call.arguments, grid=call.grid, stream=call.stream)
 
     def _settle(self, call: Call) -> Launch:
         """The launcher to use now. Runs under the lock, so that of many first calls one measures."""
