@@ -80,8 +80,8 @@ def multi_kernel(
 
     ``mutated`` names arguments that are read and overwritten: they are copied to measure. What a kernel's source
     tells need not be declared. Memory that is reached by an address in a number, or in a tensor, cannot be copied: a
-    kernel that adds to such memory adds several times at the first call. ``cache`` is the folder for the choice and for the generated module that
-    ``mkexplorer`` opens, by default the one that it opens by itself.
+    kernel that adds to such memory adds several times at the first call. ``cache`` is the folder for the choice and for
+    the generated module that ``mkexplorer`` opens, by default the one that it opens by itself.
     """
     for what, names in (("key", key), ("mutated", mutated)):
         if isinstance(names, str):
