@@ -25,9 +25,11 @@ CHOICE = Choice(0, (None, None))
         RuntimeError(f"No valid triton configs. OutOfResources: {OUT_OF_RESOURCES}"),
         RuntimeError("PassManager::run failed"),
         MultiKernelError("k cannot run with these arguments"),
+        ValueError("too wide"),
+        KeyError("BLOCK"),
     ],
 )
-def test_what_cannot_be_compiled_or_takes_more_than_there_is_never_runs(error: Exception) -> None:
+def test_what_cannot_be_compiled_or_takes_more_than_there_is_or_is_wrong_code_never_runs(error: Exception) -> None:
     assert not is_out_of_memory(error)
     found = among_able(CHOICE, {1: error})
     assert (found.doubt, found.problems) == ("", {1: error})
@@ -38,7 +40,6 @@ def test_what_cannot_be_compiled_or_takes_more_than_there_is_never_runs(error: E
     [
         RuntimeError("CUDA error: unspecified launch failure"),
         OSError("Stale file handle"),
-        ValueError("too wide"),
     ],
 )
 def test_anything_else_may_be_over_the_next_time(error: Exception) -> None:

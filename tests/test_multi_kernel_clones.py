@@ -15,8 +15,8 @@ from mkexplorer.multikernel.clones import (
     clone_all,
     clone_overwritten,
     overwritten_bytes,
+    surroundings,
     tensors_in,
-    whole_storage,
 )
 
 numpy = pytest.importorskip("numpy")
@@ -166,9 +166,16 @@ def test_what_holds_no_memory_is_passed_on(known: object) -> None:
 
 def test_a_copy_may_hold_what_is_around_a_view() -> None:
     buffer = torch.arange(8.0)
-    (copy,) = clone_overwritten([buffer[2:4]], mutated={0}, reach=whole_storage).arguments
+    (copy,) = clone_overwritten([buffer[2:4]], mutated={0}, reach=surroundings).arguments
     assert torch.as_strided(copy, (8,), (1,), 0)[-8:].tolist() == buffer.tolist()
     assert overwritten_bytes([buffer[2:4]]) == 32
+
+
+def test_of_a_large_pool_only_the_part_that_is_passed_is_copied() -> None:
+    part = torch.empty(32 << 20, dtype=torch.uint8)[64:128]
+    (copy,) = clone_overwritten([part], mutated={0}, reach=surroundings).arguments
+    assert copy.untyped_storage().nbytes() < 1 << 10
+    assert overwritten_bytes([part]) == 64
 
 
 def test_two_storages_of_the_same_memory_cannot_be_copied_together() -> None:

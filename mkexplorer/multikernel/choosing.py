@@ -17,6 +17,9 @@ from .errors import MultiKernelError
 
 # By name, because Triton may not be there, and in what torch and worker processes wrap them.
 _LASTING = frozenset({"OutOfResources", "CompilationError", "PTXASError", "NoTritonConfigsError", "InterpreterError"})
+# Of Python code that fails alike with the same arguments, such as a grid's.
+_LASTING |= frozenset({"LookupError", "TypeError", "ValueError", "AttributeError", "NameError", "AssertionError"})
+_LASTING |= frozenset({"NotImplementedError", "ArithmeticError"})
 _LASTING_TEXT = re.compile(r"out of resource|PTXAS error|PassManager::run failed")
 _NO_MEMORY_TEXT = re.compile(r"out[ _]of[ _]memory", re.IGNORECASE)
 

@@ -20,6 +20,7 @@ from .choosing import is_out_of_memory
 from .errors import MultiKernelError
 
 _ALIGNMENT = 16
+_TIMES_A_VIEW, _SMALL_STORAGE = 4, 16 << 20
 # Where Triton's descriptors and reinterpreted tensors keep a tensor.
 _HOLDING = ("base", "data")
 # What a constexpr may be, beside numbers and text; and a truth of numpy's, which is no number.
@@ -67,10 +68,20 @@ def own_extent(tensor: Any) -> tuple[int, int]:
 
 
 def whole_storage(tensor: Any) -> tuple[int, int]:
-    """For kernels of which nobody knows whether they go beyond a view that they get, to what is before or behind it."""
+    """All memory that the tensor shares with others."""
     storage = tensor.untyped_storage()
     begin = storage.data_ptr()
     return begin, begin + storage.nbytes()
+
+
+def surroundings(tensor: Any) -> tuple[int, int]:
+    """For kernels of which nobody knows whether they go beyond a view that they get, to what is before or behind it.
+
+    That is all of its storage, unless that is much more: a part of a large pool is taken to be all that is meant.
+    """
+    own, whole = own_extent(tensor), whole_storage(tensor)
+    is_pool = whole[1] - whole[0] > max(_TIMES_A_VIEW * (own[1] - own[0]), _SMALL_STORAGE)
+    return own if is_pool else whole
 
 
 def clone_overwritten(
@@ -87,9 +98,9 @@ def clone_overwritten(
 
 
 def clone_all(arguments: Sequence[Any]) -> Clones:
-    """Copies every tensor, with all of its storage. Raises `CannotCopy`."""
+    """Copies every tensor with its `surroundings`. Raises `CannotCopy`."""
     _check_all_are_known(arguments)
-    return _cloned(arguments, whole_storage, lambda memory: True)
+    return _cloned(arguments, surroundings, lambda memory: True)
 
 
 def overwritten_bytes(arguments: Sequence[Any]) -> float:
@@ -98,7 +109,7 @@ def overwritten_bytes(arguments: Sequence[Any]) -> float:
         _check_all_are_known(arguments)
     except CannotCopy:
         return float("inf")
-    return sum(memory.end - memory.begin for memory in _memories(arguments, whole_storage))
+    return sum(memory.end - memory.begin for memory in _memories(arguments, surroundings))
 
 
 def is_tensor(value: object) -> bool:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from .binding import Launch, Passed, takes_all, triton_launcher
-from .clones import CannotCopy, Clones, clone_overwritten, whole_storage
+from .clones import CannotCopy, Clones, clone_overwritten, surroundings
 from .errors import MultiKernelError
 from .grids import compile_grid
 from .measuring import device_of, is_capturing
@@ -137,7 +137,7 @@ class Kernel:
         return list(self.cloned(arguments).arguments), {}
 
     def cloned(self, arguments: Sequence[Any]) -> Clones:
-        return clone_overwritten(arguments, self.mutated_positions, self.output_positions, whole_storage)
+        return clone_overwritten(arguments, self.mutated_positions, self.output_positions, surroundings)
 
     def __repr__(self) -> str:
         state = "not tuned" if self.configuration is None else _told(self.configuration)

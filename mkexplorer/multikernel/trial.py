@@ -12,7 +12,7 @@ from typing import Any
 from mkexplorer.race.racing import Contestant
 
 from .choosing import Choice, among_able, choose, is_out_of_memory
-from .clones import CannotCopy, Clones, clone_overwritten, whole_storage
+from .clones import CannotCopy, Clones, clone_overwritten, surroundings
 from .errors import MultiKernelError
 from .measuring import device_of, measure
 from .tuning import try_out
@@ -118,7 +118,7 @@ def _cloned(kernels: Sequence[Any], module: ModuleType, call: Call) -> Clones:
     written = frozenset().union(*outputs)
     everywhere = written.intersection(*outputs)
     copied = (written - everywhere).union(*mutated)
-    return clone_overwritten(call.arguments, copied, everywhere, whole_storage)
+    return clone_overwritten(call.arguments, copied, everywhere, surroundings)
 
 
 def _positions(kernels: Sequence[Any], module: ModuleType, which: str) -> list[frozenset[int]]:
