@@ -188,6 +188,6 @@ def test_two_storages_of_the_same_memory_cannot_be_copied_together() -> None:
 def test_a_lack_of_memory_is_told() -> None:
     with (
         mock.patch.object(torch.Tensor, "new_empty", side_effect=torch.OutOfMemoryError("CUDA out of memory")),
-        pytest.raises(CannotCopy, match="no memory for 16 more bytes"),
+        pytest.raises(CannotCopy, match="out of memory for 16 more bytes"),
     ):
         clone_overwritten([torch.ones(4)], mutated={0})

@@ -30,16 +30,25 @@ with mock.patch.object(torch.profiler, "ProfilerActivity", mock.Mock(CUDA=cpu)):
         torch.ones(3) + 1
 facts["events"] = len(session.profiler.kineto_results.events())
 facts["left in the environment"] = os.environ.get("KINETO_LOG_LEVEL")
+def failure():
+    try:
+        with cuda._profile():
+            pass
+    except RuntimeError as error:
+        return str(error)
+
+with cuda._session:
+    facts["beside one of ours"] = failure()
+with mock.patch.object(torch.profiler.profile, "__enter__", side_effect=RuntimeError("it cannot begin")):
+    with mock.patch.object(torch.profiler, "ProfilerActivity", mock.Mock(CUDA=cpu)):
+        facts["that cannot begin"] = failure()
+facts["after one that could not begin"] = is_available()
 with torch.profiler.profile(activities=[cpu]):
     facts["this thread"] = is_available()
     other = threading.Thread(target=lambda: facts.update({"another thread": is_available()}))
     other.start()
     other.join()
-    try:
-        with cuda._profile():
-            pass
-    except RuntimeError as error:
-        facts["beside another one"] = str(error)
+    facts["beside another one"] = failure()
 with torch.profiler.profile(activities=[cpu], schedule=torch.profiler.schedule(wait=1, warmup=1, active=1)) as session:
     for step in ("waiting", "warming up", "active"):
         facts[step] = is_available()
@@ -72,6 +81,16 @@ def test_it_is_not_used_while_somebody_profiles(facts: dict[str, object], who: s
 
 def test_it_does_not_begin_beside_another_session(facts: dict[str, object]) -> None:
     assert facts["beside another one"] == "somebody else has begun to profile"
+
+
+def test_it_waits_for_no_other_thread(facts: dict[str, object]) -> None:
+    """Which may wait for what this one is to send from another GPU."""
+    assert facts["beside one of ours"] == "another thread of this program is measuring"
+
+
+def test_a_session_that_cannot_begin_leaves_nothing_behind(facts: dict[str, object]) -> None:
+    assert facts["that cannot begin"] == "it cannot begin"
+    assert facts["after one that could not begin"] is True
 
 
 def test_it_is_used_again_afterwards(facts: dict[str, object]) -> None:

@@ -234,7 +234,7 @@ def _aligned_copy(original: Any) -> Any:
         copied = original.new_empty(before + original.numel())[before:]
     except Exception as error:
         if is_out_of_memory(error):
-            raise CannotCopy(f"there is no memory for {original.numel()} more bytes") from error
+            raise CannotCopy(f"the GPU is out of memory for {original.numel()} more bytes") from error
         raise
     return copied.copy_(original)
 

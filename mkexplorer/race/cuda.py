@@ -45,7 +45,9 @@ _COPIED_BYTES = 256 << 20
 _COPIES = 5
 _LOG_LEVEL, _ABOVE_ALL_LOG_LINES = "KINETO_LOG_LEVEL", "6"
 _FIRST_WITH_LOG_LINES = "2.13"
-# Torch has one profiler for all threads.
+_STEP = "ProfilerStep"  # what torch counts while a profiler of its is there
+# Torch has one profiler for all threads. None of ours waits for another one's session, which may wait in turn for what
+# the first is to send from another GPU.
 _session = threading.Lock()
 
 
@@ -175,13 +177,12 @@ class ProfilerStopwatch(_Gpu):
     @staticmethod
     def is_available() -> bool:
         """Whether the profiler sees kernels, and nobody is profiling now."""
-        with _session:
-            profiler = torch.profiler
-            return profiler.ProfilerActivity.CUDA in profiler.supported_activities() and not _is_profiling()
+        profiler = torch.profiler
+        return profiler.ProfilerActivity.CUDA in profiler.supported_activities() and not _is_profiling()
 
     def time(self, runs: Sequence[Run]) -> Timed:
         """Raises RuntimeError where the profiler did not see what was run, or is in use meanwhile."""
-        with _session, _profile() as session:
+        with _profile() as session:
             clock = _HostClock()
             cycles = self.block(len(runs))
             for run in runs:
@@ -257,27 +258,42 @@ def _event() -> Any:
 def _is_profiling() -> bool:
     """Whether anybody is: this thread, another one, or one whose schedule waits for a later step.
 
-    A second session would end that one, and in torch 2.13 the process.
+    A second session would end that one, and in torch 2.13 the process. One that was begun and ended by ``start`` and
+    ``stop`` cannot be told from one that waits.
     """
     profiler = torch.autograd.profiler
     steps = getattr(getattr(profiler, "KinetoStepTracker", None), "_step_dict", {})
     here = getattr(torch._C._autograd, "_profiler_enabled", lambda: False)()
-    return bool(here or getattr(profiler, "_is_profiler_enabled", False) or "ProfilerStep" in steps)
+    return bool(here or getattr(profiler, "_is_profiler_enabled", False) or _STEP in steps)
 
 
 @contextlib.contextmanager
 def _profile() -> Iterator[Any]:
     """Without ``acc_events``, which has torch make objects of all events when it ends: 5 ms for a race."""
+    if not _session.acquire(blocking=False):
+        raise RuntimeError("another thread of this program is measuring")
+    try:
+        session = _begun_session()
+        try:
+            yield session
+        finally:
+            session.__exit__(None, None, None)
+    finally:
+        _session.release()
+
+
+def _begun_session() -> Any:
     if _is_profiling():
         raise RuntimeError("somebody else has begun to profile")
     session = torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CUDA])
-    with warnings.catch_warnings(), _without_log_lines():
-        warnings.simplefilter("ignore")  # torch warns that each session has its own events
-        session.__enter__()
     try:
-        yield session
-    finally:
-        session.__exit__(None, None, None)
+        with warnings.catch_warnings(), _without_log_lines():
+            warnings.simplefilter("ignore")  # torch warns that each session has its own events
+            session.__enter__()
+    except BaseException:
+        torch.autograd.profiler.KinetoStepTracker.erase_step_count(_STEP)  # or somebody would seem to profile for ever
+        raise
+    return session
 
 
 @contextlib.contextmanager
