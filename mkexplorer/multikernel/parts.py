@@ -241,14 +241,28 @@ def _pruned(tuner: Any, values: Mapping[str, Any]) -> Sequence[dict[str, Any]]:
     """The configurations that a tuner of Triton's leaves for a call with ``values``.
 
     Triton gives ``early_config_prune`` what is passed by position as a mapping and the rest by keyword. Which is which
-    depends on the call, so it gets all of them in both ways.
+    depends on the call, so it gets all of them in both ways, as far as it takes them by keyword.
     """
     asked = copy(tuner)  # whose state is nobody else's
     asked.nargs = dict(values)
     prune = tuner.early_config_prune
     if prune is not None:
-        asked.early_config_prune = lambda configs, named: prune(configs, named, **values)
+        by_keyword = _taken_by_keyword(prune, values)
+        asked.early_config_prune = lambda configs, named: prune(configs, named, **by_keyword)
     return [config_of(each) for each in asked.prune_configs({})]
+
+
+def _taken_by_keyword(function: Callable[..., Any], values: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Those of ``values`` that a function takes besides two arguments by position."""
+    try:
+        parameters = list(inspect.signature(function).parameters.values())
+    except (TypeError, ValueError):  # one that does not tell, such as a C function
+        return values
+    by_name = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+    given = {each.name for each in parameters[:2] if each.kind is inspect.Parameter.POSITIONAL_OR_KEYWORD}
+    named = {each.name for each in parameters if each.kind in by_name}
+    takes_all = any(each.kind is inspect.Parameter.VAR_KEYWORD for each in parameters)
+    return {name: value for name, value in values.items() if name not in given and (takes_all or name in named)}
 
 
 class _OwnTuner:

@@ -306,8 +306,16 @@ def test_a_function_that_prunes_gets_the_arguments_as_triton_gives_them(times: S
     def by_mapping(configs: Any, named: Any, **others: Any) -> Any:
         return [each for each in configs if each.kwargs["BLOCK"] > named["count"]]
 
+    def by_two(configs: Any, x: Any) -> Any:  # an argument of the kernel is called x, too
+        return [each for each in configs if each.kwargs["BLOCK"] > x["count"]]
+
+    def by_some(configs: Any, named: Any, *, count: int, unknown: int = 32) -> Any:
+        return [each for each in configs if each.kwargs["BLOCK"] < min(count, unknown)]
+
     assert configurations(pruned(early_config_prune=by_keyword)) == [16, 32]
     assert configurations(pruned(early_config_prune=by_mapping)) == [64]
+    assert configurations(pruned(early_config_prune=by_two)) == [64]
+    assert configurations(pruned(early_config_prune=by_some)) == [16]
 
 
 def test_a_model_of_the_time_gets_constants_of_the_sub_kernel_too(times: Stopwatch) -> None:
