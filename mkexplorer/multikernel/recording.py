@@ -21,7 +21,7 @@ from .launching import Kernel
 from .meta import KernelMeta
 from .modules import key_of, path_of, write_module
 from .parts import Grid, Part, is_constexpr
-from .sources import kernel_text, run_module_text
+from .sources import kernel_text, plain, run_module_text
 from .telling import told, wholly_told
 
 log = logging.getLogger("mkexplorer.multikernel")
@@ -139,12 +139,15 @@ class _Own:
 
 
 def _asked(part: Part, call: FirstCall) -> _Own:
-    """Asks the functions that a user gave; one that raises says that the sub-kernel cannot run with such values."""
+    """Asks the functions that a user gave; one that raises says that the sub-kernel cannot run with such values.
+
+    Constants are what a file can hold of them, here as there, so that the same kernel runs from both.
+    """
     values = part.own_values(call.values)
     passed = {name: value for name, value in values.items() if is_constexpr(part.parameters[name])}
-    constants = {**part.constants, **passed}
+    constants = plain({**part.constants, **passed})
     try:
-        configs = part.configs_for(values)
+        configs = tuple(map(plain, part.configs_for(values)))
         grid = () if part.grid is None else _grid_as_text(part.grid, {**values, **constants, **configs[0]})
     except Exception as error:
         log.debug("%s: %s cannot run", call.operation, part.name, exc_info=error)
@@ -154,6 +157,11 @@ def _asked(part: Part, call: FirstCall) -> _Own:
 
 
 def _spec(part: Part, own: _Own, call: FirstCall) -> SubKernelSpec:
+    spec = _described(part, own, call)
+    return replace(spec, origin=_origin(part, spec))
+
+
+def _described(part: Part, own: _Own, call: FirstCall) -> SubKernelSpec:
     if part.own_tuner:
         raise MultiKernelError(
             f"{part.name} has @triton.autotune with hooks, which no file can hold",
@@ -170,8 +178,7 @@ def _spec(part: Part, own: _Own, call: FirstCall) -> SubKernelSpec:
         grid=own.grid,
         device=device_entry(call.device),
     )
-    spec = replace(spec, sizes=call.sizes, problem=own.problem)
-    return replace(spec, origin=_origin(part, spec))
+    return replace(spec, sizes=call.sizes, problem=own.problem)
 
 
 def _origin(part: Part, spec: SubKernelSpec) -> str:
@@ -198,12 +205,17 @@ def _origin(part: Part, spec: SubKernelSpec) -> str:
 
 
 def _unwritten(parts: Sequence[Part], asked: Sequence[_Own], call: FirstCall) -> Record:
-    """Of what a sub-kernel overwrites nothing is known, so all arguments count as overwritten."""
     kernels, specs = [], []
     for part, own in zip(parts, asked, strict=True):
         taken = [name for name in own.values if name not in own.constants]
+        mutated, outputs = _overwritten(part, own, call, taken)
         meta = KernelMeta(
-            part.name, constants=own.constants, configs=own.configs, mutated=tuple(taken), problem=own.problem
+            part.name,
+            constants=own.constants,
+            configs=own.configs,
+            mutated=mutated,
+            outputs=outputs,
+            problem=own.problem,
         )
         kernels.append(Kernel(part.function, meta, None, part.grid))
         arguments = tuple(Argument(name, ArgumentKind.NUMBER) for name in taken)
@@ -212,12 +224,29 @@ def _unwritten(parts: Sequence[Part], asked: Sequence[_Own], call: FirstCall) ->
     return Record(tuple(kernels), _passed(multi_kernel), run_module_text(multi_kernel))
 
 
+def _overwritten(
+    part: Part, own: _Own, call: FirstCall, taken: Sequence[str]
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """What it reads and overwrites, and what it only writes, of what it has ``taken`` of a call.
+
+    Its source tells it of tensors. Whatever else may hold some counts as overwritten, and so does everything without
+    a source.
+    """
+    try:
+        spec = _described(part, own, call)
+    except MultiKernelError:
+        return tuple(taken), ()
+    types = _types(own.values)
+    untold = (name for name in taken if name not in types and name not in spec.mutated)
+    return (*spec.mutated, *untold), tuple(name for name in spec.outputs if name in types)
+
+
 def _module(multi_kernel: MultiKernel, call: FirstCall) -> GeneratedModule:
     """The call as it is made now, with tensors of these sizes."""
     kinds = {each.passed: each.kind for each in multi_kernel.arguments}
     numbers, tensors, variables = {}, [], {}
     for name in _passed(multi_kernel):
-        value = call.values[name]
+        value = plain(call.values[name])
         if is_tensor(value):
             variables[name] = f"{name}_" if name in TAKEN else name
             dtype = str(value.dtype).removeprefix("torch.")
@@ -255,9 +284,10 @@ def _grid_as_text(grid: Grid, known: Mapping[str, Any]) -> tuple[str, ...]:
 def _types(values: Mapping[str, Any], part: Part | None = None) -> dict[str, str]:
     """Triton's types of the arguments; what has none, such as None, is left to Triton."""
     types = {}
-    for name, value in values.items():
+    for name, given in values.items():
         if part is not None and is_constexpr(part.parameters[name]):
             continue
+        value = plain(given)
         if is_tensor(value):
             dtype = str(value.dtype).removeprefix("torch.")
             types[name] = f"*{_TYPES.get(dtype, dtype)}"

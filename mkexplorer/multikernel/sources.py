@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
 
 from mkexplorer.catalog.definitions import code_hash
 
@@ -24,9 +26,32 @@ def kernel_text(sub_kernel: SubKernelSpec) -> str:
 
     Raises `DefinitionError`, which names a constant that no file can hold.
     """
-    head = "\n".join([*sub_kernel.imports, "", "from mkexplorer.multikernel import triton_heuristics"])
-    parts = [head, sub_kernel.helpers.strip(), _decorator(sub_kernel.meta) + sub_kernel.source.strip()]
+    meta = sub_kernel.meta
+    meta = replace(meta, constants=plain(meta.constants), configs=tuple(map(plain, meta.configs)))
+    imports = dict.fromkeys([*sub_kernel.imports, *(["import torch"] if _names_torch(meta) else [])])
+    head = "\n".join([*imports, "", "from mkexplorer.multikernel import triton_heuristics"])
+    parts = [head, sub_kernel.helpers.strip(), _decorator(meta) + sub_kernel.source.strip()]
     return "\n\n\n".join(part for part in parts if part) + "\n"
+
+
+def plain(value: Any) -> Any:
+    """A value as Python's own number or text, where that is what it stands for: numpy's, Triton's, an IntEnum's.
+
+    A tuple or a mapping has plain values in it then.
+    """
+    if type(value).__name__ == "constexpr":
+        return plain(value.value)
+    if type(value).__module__ == "numpy" and getattr(value, "shape", None) == ():
+        return value.item()
+    if type(value) is tuple:
+        return tuple(map(plain, value))
+    if isinstance(value, Mapping):
+        return {name: plain(each) for name, each in value.items()}
+    if isinstance(value, str):
+        return str.__str__(value)  # not that of a StrEnum or the like, which may say more
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return int(value) if isinstance(value, int) else float(value)
+    return value
 
 
 def run_module_text(multi_kernel: MultiKernel) -> str:
@@ -109,20 +134,28 @@ def _check_values(meta: KernelMeta) -> None:
             if not _is_literal(value):
                 raise DefinitionError(
                     f"{meta.name} has {name} = {_kind_of(value)}, which cannot be written into a file",
-                    "What can are numbers, texts, None and Triton's dtypes, and tuples of them; a function can be a "
-                    "global that the kernel uses.",
+                    "What can are numbers, texts, None and the dtypes of Triton and torch, and tuples of them; a "
+                    "function can be a global that the kernel uses.",
                 )
 
 
+def _names_torch(meta: KernelMeta) -> bool:
+    return any(_is_of_torch(value) for values in (meta.constants, *meta.configs) for value in values.values())
+
+
+def _is_of_torch(value: object) -> bool:
+    return any(map(_is_of_torch, value)) if type(value) is tuple else _is_dtype(value, "torch")
+
+
 def _is_literal(value: object) -> bool:
-    """Whether `_literal` tells it; not so of what only behaves like a number, as numpy's do."""
-    if isinstance(value, tuple):
+    """Whether `_literal` tells it; not so of what only behaves like a tuple, whose items have names."""
+    if type(value) is tuple:
         return all(map(_is_literal, value))
-    return type(value) in (type(None), str, int, float, bool) or _is_dtype(value)
+    return type(value) in (type(None), str, int, float, bool) or _is_dtype(value, "triton") or _is_dtype(value, "torch")
 
 
-def _is_dtype(value: object) -> bool:
-    return type(value).__name__ == "dtype" and type(value).__module__.startswith("triton.")
+def _is_dtype(value: object, package: str) -> bool:
+    return type(value).__name__ == "dtype" and type(value).__module__.partition(".")[0] == package
 
 
 def _kind_of(value: object) -> str:

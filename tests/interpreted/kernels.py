@@ -144,3 +144,17 @@ def cast_looped(x, out, count, TYPE: tl.constexpr, BLOCK: tl.constexpr = 16):
 def cast_persistent(x, out, count, TYPE: tl.constexpr, BLOCK: tl.constexpr = 64):
     at = tl.arange(0, BLOCK)
     tl.store(out + at, tl.load(x + at, mask=at < count).to(TYPE), mask=at < count)
+
+
+@triton.jit
+def copy_looped(x, out, count, WAY: tl.constexpr, BLOCK: tl.constexpr = 16):
+    """``WAY`` may be anything."""
+    for start in range(0, count, BLOCK):
+        at = start + tl.arange(0, BLOCK)
+        tl.store(out + at, tl.load(x + at, mask=at < count), mask=at < count)
+
+
+@triton.jit
+def copy_persistent(x, out, count, WAY: tl.constexpr, BLOCK: tl.constexpr = 64):
+    at = tl.arange(0, BLOCK)
+    tl.store(out + at, tl.load(x + at, mask=at < count), mask=at < count)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from enum import Enum, IntEnum, StrEnum
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+import numpy
 import pytest
 import torch
 import triton
@@ -151,6 +153,77 @@ def test_a_constexpr_that_is_a_type_is_kept(own_cache: Path) -> None:
     (wrapper,) = (each for each in own_cache.glob("*/*.py") if "def get_args" in each.read_text())
     module = load_module(wrapper)
     assert module.multi_kernel_0.kernels[1].meta.constants == {"TYPE": tl.int32, "BLOCK": 64}
+
+
+class Way(IntEnum):
+    UP = 1
+
+
+class Word(StrEnum):
+    UP = "up"
+
+
+class Other(Enum):
+    UP = 1
+
+
+class Pair(NamedTuple):
+    first: int
+    second: int
+
+
+@pytest.mark.parametrize(
+    ("way", "kept"),
+    [
+        (Way.UP, 1),
+        (Word.UP, "up"),
+        (tl.constexpr(Way.UP), 1),
+        (numpy.int64(3), 3),
+        (numpy.float64(0.5), 0.5),
+        (numpy.bool_(True), True),
+        ((numpy.int32(2), (torch.int8, tl.int8)), (2, (torch.int8, tl.int8))),
+        (torch.float16, torch.float16),
+    ],
+    ids=str,
+)
+def test_a_constexpr_is_kept_as_the_number_or_text_for_which_it_stands(own_cache: Path, way: Any, kept: Any) -> None:
+    function, out = multi_kernel(kernels.copy_looped, kernels.copy_persistent), torch.zeros(50)
+    function[(1,)](X, out, 50, way)
+    assert torch.equal(out, X)
+    (path,) = function.modules().values()
+    module = load_module(path)
+    found = module.multi_kernel_0.kernels[1].meta.constants["WAY"]
+    assert (type(found), found) == (type(kept), kept)
+    x, out = module.get_args()
+    module.call([x, out])
+    assert torch.equal(out, x)
+
+
+def test_a_computed_constant_may_be_a_number_of_numpy(times: Stopwatch) -> None:
+    computed = sub_kernel(kernels.scale_looped, BLOCK=lambda meta: numpy.int64(16))
+    function = multi_kernel(computed, kernels.by_power)
+    check(function)
+    assert function.modules()
+
+
+def test_a_number_of_numpy_or_of_an_enumeration_is_kept_as_an_argument(own_cache: Path) -> None:
+    function, out = multi_kernel(kernels.mark_looped, kernels.mark_persistent), torch.zeros(4)
+    function[(1,)](out, Way.UP, numpy.float64(3.0), BLOCK=16)
+    (path,) = function.modules().values()
+    module = load_module(path)
+    (out,) = module.call(module.get_args())
+    assert out[0] == 16
+
+
+@pytest.mark.parametrize("way", [Other.UP, Pair(1, 2)], ids=str)
+def test_without_a_file_the_source_tells_all_the_same_what_is_overwritten(own_cache: Path, way: Any) -> None:
+    function, out = multi_kernel(kernels.copy_looped, kernels.copy_persistent), torch.zeros(50)
+    function[(1,)](X, out, 50, WAY=way)
+    assert torch.equal(out, X)
+    assert not function.modules()
+    (entry,) = function._entries.values()
+    for each in entry.call.kernels:
+        assert (each.meta.mutated, each.meta.outputs) == ((), ("out",))
 
 
 def test_a_cache_that_cannot_be_written_stops_nobody(times: Stopwatch, tmp_path: Path) -> None:
