@@ -34,7 +34,7 @@ from .errors import DefinitionError, MultiKernelError
 from .keying import KeyFunction, Keying
 from .merging import check_names, merged_signature, with_own_defaults
 from .modules import default_cache, path_of
-from .parts import Grid, Part, as_part, check_grid, is_constexpr, labels
+from .parts import EACH_ITS_OWN, Grid, Part, as_part, check_grid, is_constexpr, labels
 from .recording import FirstCall, identity, record
 from .shapes import Bucket, KnownBuckets, nearest, power_of_two
 from .trial import Call, device_of_call
@@ -245,7 +245,9 @@ class MultiKernelFunction:
         options = self._options
         may_be = [name for name, value in named.items() if is_tensor(value) or value is None] if options.key else []
         typed = tuple(name for name in may_be if name not in self._constexprs)
-        return Keying(options.key, options.bucket, self._constexprs, typed)
+        own = [name for name, each in self.__signature__.parameters.items() if each.default is EACH_ITS_OWN]
+        key = _with_what_all_share(options.key) if callable(options.key) and own else options.key
+        return Keying(key, options.bucket, self._constexprs, typed)
 
     def _new_entry(self, met: _Met, keying: Keying) -> _Entry:
         folder = self._options.cache or default_cache()
@@ -334,6 +336,25 @@ class MultiKernelFunction:
         """For Python's own messages about a call's arguments."""
         name = self.__name__
         return name if name.isidentifier() and not keyword.iskeyword(name) else "multi_kernel"
+
+
+def _with_what_all_share(key: KeyFunction) -> KeyFunction:
+    """The key function where a call may leave out constexprs of which each sub-kernel has its own: without those."""
+
+    def sizes(named: Mapping[str, Any]) -> Sequence[Any]:
+        shared = {name: value for name, value in named.items() if value is not EACH_ITS_OWN}
+        try:
+            return key(shared)
+        except KeyError as error:
+            name = error.args[0] if error.args else None
+            if name not in named or name in shared:
+                raise
+            raise DefinitionError(
+                f"the key function asks for {name}, of which each sub-kernel has a default of its own",
+                f"Pass {name} with the call, or let the key do without: arguments.get({name!r}).",
+            ) from error
+
+    return sizes
 
 
 def _try(write: Callable[[], object]) -> None:

@@ -75,7 +75,7 @@ def _check_defaults(parts: Sequence[Part], settled: Collection[str]) -> None:
             if name in settled or default is _EMPTY:
                 continue
             other, its = first.setdefault(name, (part, default))
-            if not _is_same(default, its):
+            if not _is_same(default, its) and not _is_same_number(default, its):
                 raise DefinitionError(
                     f"{name} is {its!r} by default in {other.name} and {default!r} in {part.name}",
                     f"Give them the same one, or constants: sub_kernel({part.name}, {name}=…).",
@@ -97,6 +97,11 @@ def _common_default(one: object, other: object) -> object:
 
 def _is_same(one: object, other: object) -> bool:
     return type(one) is type(other) and one == other
+
+
+def _is_same_number(one: object, other: object) -> bool:
+    """As 1 and 1.0 are; as a constexpr either makes a kernel of its own."""
+    return type(one) in (int, float) and type(other) in (int, float) and one == other
 
 
 def _passed_on(part: Part) -> list[str]:

@@ -98,6 +98,13 @@ def mark_persistent(out, count, by=1.0, BLOCK: tl.constexpr = 64):
 
 
 @triton.jit
+def mark_whole(out, count, by=1, BLOCK: tl.constexpr = 64):
+    at = tl.arange(0, BLOCK)
+    tl.store(out + at, by, mask=at < count)
+    tl.store(out, BLOCK)
+
+
+@triton.jit
 def mark_otherwise(out, count, by=5.0, BLOCK: tl.constexpr = 64):
     tl.store(out, by)
 

@@ -107,6 +107,29 @@ def test_a_sub_kernel_keeps_its_own_default_of_a_constexpr(monkeypatch: pytest.M
             assert out.tolist() == [block, 1.0, 1.0, 1.0]
 
 
+def test_a_default_is_the_same_as_a_whole_number_and_as_another() -> None:
+    function, out = multi_kernel(kernels.mark_looped, kernels.mark_whole), torch.zeros(4)
+    function[(1,)](out, 4)
+    assert out.tolist() == [16.0, 1.0, 1.0, 1.0]
+
+
+def test_a_key_function_gets_no_constexpr_of_which_each_has_its_own() -> None:
+    function = multi_kernel(
+        kernels.mark_looped, kernels.mark_persistent, key=lambda given: (given["count"], given.get("BLOCK", 1))
+    )
+    for _ in range(2):
+        function[(1,)](torch.zeros(4), 4)
+        function[(1,)](torch.zeros(4), 4, BLOCK=32)
+    assert [bucket[:2] for bucket in function.picks] == [(4, 1), (4, 32)]
+    asking = multi_kernel(kernels.mark_looped, kernels.mark_persistent, key=lambda given: (given["BLOCK"],))
+    asking[(1,)](torch.zeros(4), 4, BLOCK=32)
+    with pytest.raises(DefinitionError, match="the key function asks for BLOCK") as raised:
+        asking[(1,)](torch.zeros(4), 4)
+    assert "arguments.get('BLOCK')" in raised.value.advice
+    with pytest.raises(KeyError, match="columns"):
+        multi_kernel(kernels.mark_looped, kernels.mark_persistent, key=lambda given: (given["columns"],))[(1,)](X, 4)
+
+
 def test_own_defaults_are_told_in_what_is_kept(monkeypatch: pytest.MonkeyPatch, own_cache: Path) -> None:
     monkeypatch.setattr(config, "measure", Stopwatch(mark_looped=2.0, mark_persistent=1.0))
     multi_kernel(kernels.mark_looped, kernels.mark_persistent)[(1,)](torch.zeros(4), 4)
