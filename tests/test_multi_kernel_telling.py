@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import math
+import operator
 import os
 import subprocess
 import sys
@@ -12,10 +14,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
+import triton
+import triton.language as tl
 
 from mkexplorer.multikernel.telling import told, wholly_told
 
 WIDTH = 4
+ENVIRONMENT = os.environ
+ITSELF = sys.modules[__name__]
 
 
 def helper(number: int) -> int:
@@ -55,13 +62,91 @@ def test_defaults_count() -> None:
     assert wholly_told(lambda meta, *, by=1: by) != wholly_told(lambda meta, *, by=2: by)
 
 
+def importing(meta: Any) -> Any:
+    from math import ceil
+
+    return ceil(meta["n"])
+
+
 def test_of_known_packages_a_name_is_enough() -> None:
-    assert wholly_told(lambda meta: math.ceil(os.path.getsize(meta["n"]))) is not None
     assert wholly_told(math.ceil) == "math.ceil"
-    assert wholly_told(Path) == "pathlib.Path"
+    assert told(Path) == "pathlib.Path"
 
 
-@pytest.mark.parametrize("value", [object(), with_closure(object()), Path("x"), sys.modules[__name__]])
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda meta: max(math.ceil(meta["n"] / math.pi), operator.add(1, 2)),
+        lambda meta: [math, int, len, ValueError],
+        lambda meta: triton.cdiv(meta["n"], triton.next_power_of_2(meta["m"])),
+        lambda meta: tl.cdiv(meta["n"], 2) if meta["d"] is tl.float16 else triton.language.constexpr(1),
+        lambda meta: meta["x"].dtype is torch.float16 or torch.bfloat16.itemsize,
+        lambda meta: ITSELF.helper(meta["n"]) * ITSELF.WIDTH,
+    ],
+)
+def test_what_computes_from_its_arguments_alone_is_wholly_told(function: Callable[[Any], Any]) -> None:
+    assert wholly_told(function) is not None
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda meta: ENVIRONMENT.get("BLOCK"),
+        lambda meta: os.environ.get("BLOCK"),
+        lambda meta: os.getenv("BLOCK"),
+        lambda meta: os.path.getsize(meta["n"]),
+        lambda meta: [os.cpu_count() for _ in meta],
+        lambda meta: Path("block").read_text(),
+        lambda meta: open("block"),  # noqa: SIM115
+        lambda meta: eval("WIDTH"),
+        lambda meta: torch.backends.cuda.matmul.allow_tf32,
+        lambda meta: torch.backends.cudnn.allow_tf32,
+        lambda meta: torch.cuda.is_available(),
+        lambda meta: triton.runtime.driver.active,
+        lambda meta: getattr(triton, "runtime"),  # noqa: B009
+        with_closure(triton),
+        lambda meta: defined_later,  # type: ignore[name-defined]  # noqa: F821
+        importing,
+        lambda meta: importing(meta),
+    ],
+)
+def test_what_may_read_the_state_of_the_process_is_not_wholly_told(function: Callable[[Any], Any]) -> None:
+    assert wholly_told(function) is None
+    assert "0x" not in told(function)
+
+
+def test_what_is_read_of_a_users_module_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    def reading(meta: Any) -> Any:
+        return ITSELF.WIDTH
+
+    before = wholly_told(reading)
+    assert before is not None
+    monkeypatch.setattr(ITSELF, "WIDTH", 8)
+    assert wholly_told(reading) not in (before, None)
+
+
+def test_a_function_that_is_met_again_is_told_from_others_of_its_name() -> None:
+    first, second = (lambda meta: 16), (lambda meta: 32)
+    one = wholly_told({"A": first, "B": second, "C": first})
+    assert one is not None
+    assert one != wholly_told({"A": first, "B": second, "C": second})
+
+
+def test_a_wrapper_is_not_taken_for_what_it_wraps() -> None:
+    def wrapping(by: int) -> Callable[[int], int]:
+        @functools.wraps(triton.next_power_of_2)
+        def inner(number: int) -> int:
+            return number * by
+
+        return inner
+
+    assert wrapping(1).__module__ == "triton"
+    assert wholly_told(wrapping(1)) == wholly_told(wrapping(1)) is not None
+    assert wholly_told(wrapping(1)) != wholly_told(wrapping(2))
+    assert wholly_told(functools.lru_cache(wrapping(1))) is None
+
+
+@pytest.mark.parametrize("value", [object(), with_closure(object()), Path("x"), ITSELF])
 def test_of_an_object_only_its_type_is_told(value: object) -> None:
     assert wholly_told(value) is None
     assert "0x" not in told(value)
