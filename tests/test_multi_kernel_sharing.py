@@ -256,7 +256,7 @@ def test_a_store_that_fails_stops_no_rank(
         def compare_set(self, *texts: str) -> bytes:
             raise RuntimeError("connection reset by peer")
 
-    monkeypatch.setattr("mkexplorer.multikernel.sharing._of_torch", lambda: Ranks(0, 2, Broken()))
+    monkeypatch.setattr("mkexplorer.multikernel.sharing.ranks_of_torch", lambda: Ranks(0, 2, Broken()))
     monkeypatch.setattr(config, "share_ranks", True)
     assert two(tmp_path).run(1, 2) == "persistent"
     assert "cannot be told the choice" in caplog.text

@@ -109,7 +109,7 @@ class Ranks:
         return self.rank == 0
 
     def tell(self, key: str, index: int) -> int:
-        """Lets the others know the lowest rank's choice: ``index``, or else the one that it told before. Needs a store.
+        """Lets the others know a choice: ``index``, or else the one that was told before. Needs a store.
 
         What was told once stands, because some of the others may use it by now.
         """
@@ -135,7 +135,7 @@ class Ranks:
 
 def ranks() -> Ranks | None:
     """The job that this process belongs to: of torch.distributed, else of what torchrun or Slurm set; None: alone."""
-    found = _of_torch() or _of_environment()
+    found = ranks_of_torch() or _of_environment()
     return found if found is not None and found.size > 1 else None
 
 
@@ -161,7 +161,8 @@ def _can_write_in(folder: Path) -> bool:
     return os.access(folder, os.W_OK)
 
 
-def _of_torch() -> Ranks | None:
+def ranks_of_torch() -> Ranks | None:
+    """The job of torch.distributed, which may be of one rank; None where that is not initialised."""
     torch: Any = sys.modules.get("torch")  # who is in a job of torch has imported it
     if torch is None or not (torch.distributed.is_available() and torch.distributed.is_initialized()):
         return None

@@ -7,10 +7,8 @@ from pathlib import Path
 from unittest import mock
 
 import mkexplorer
-from mkexplorer.catalog.store import FolderStore
 from mkexplorer.inductor import gpu, session
 from mkexplorer.picks.changes import PickChange
-from mkexplorer.picks.files import read_pick_file
 from mkexplorer.picks.model import Action, Held, Machine, PickState, Who
 from mkexplorer.picks.writing import Occasion, apply_change
 from tests.inductor_cases.programs import (
@@ -18,6 +16,7 @@ from tests.inductor_cases.programs import (
     call_of,
     entries,
     failure_of,
+    on_disk,
     pick_of,
     pin,
     place_of_pick,
@@ -150,8 +149,7 @@ def case_a_pick_that_its_own_evidence_speaks_against_is_measured_anew(folder: Pa
         softmax(module)
         path = pick_of(module)
         (entry,) = entries(path)
-        store, relative = FolderStore(str(path.parent.parent)), f"{path.parent.name}/{path.name}"
-        file = read_pick_file(store, relative, 2)
+        store, relative, file = on_disk(path)
         after = Held(b"0", PickState.PICKED)
         change = PickChange(relative, "", Action.PICK, file.held, after, file.history.size, measured=entry.measured)
         apply_change(store, change, Occasion(Who.RUNTIME, H100))
@@ -167,12 +165,11 @@ def case_a_measurement_against_the_pick_has_it_measured_anew(folder: Path) -> No
         path = pick_of(module)
         (entry,) = entries(path)
         pin(path, b"1")
-        store, relative = FolderStore(str(path.parent.parent)), f"{path.parent.name}/{path.name}"
         # What a run time that knows nothing of us writes afterwards, and what somebody measures beside it.
         write_pick(path, b"1\n")
         from mkexplorer.picks.writing import enter_measurement
 
-        held = read_pick_file(store, relative, 2)
+        store, relative, held = on_disk(path)
         measurement = PickChange(
             relative, "", Action.MEASURE, held.held, held.held, held.history.size, measured=entry.measured
         )

@@ -16,7 +16,7 @@ import mkexplorer
 from mkexplorer.catalog.store import FolderStore
 from mkexplorer.picks.changes import PickChange
 from mkexplorer.picks.files import read_pick_file
-from mkexplorer.picks.model import Action, Held, PickState, Who
+from mkexplorer.picks.model import Action, Held, PickFile, PickState, Who
 from mkexplorer.picks.writing import Occasion, apply_change
 from tests.stand_in_gpu import load
 
@@ -37,8 +37,14 @@ def pick_of(module: types.ModuleType) -> Path:
     return Path(call_of(module).cache_file_path())
 
 
+def on_disk(path: Path) -> tuple[FolderStore, str, PickFile]:
+    """The cache, the pick's place in it, and what is there now."""
+    store, relative = FolderStore(str(path.parent.parent)), f"{path.parent.name}/{path.name}"
+    return store, relative, read_pick_file(store, relative, 2)
+
+
 def entries(path: Path) -> Any:
-    file = read_pick_file(FolderStore(str(path.parent.parent)), f"{path.parent.name}/{path.name}", 2)
+    _, _, file = on_disk(path)
     return file.history.entries
 
 
@@ -56,9 +62,7 @@ def write_pick(path: Path, content: bytes) -> None:
 
 
 def pin(path: Path, content: bytes) -> None:
-    store = FolderStore(str(path.parent.parent))
-    relative = f"{path.parent.name}/{path.name}"
-    file = read_pick_file(store, relative, 2)
+    store, relative, file = on_disk(path)
     after = Held(content, PickState.PINNED)
     change = PickChange(relative, "", Action.PIN, file.held, after, file.history.size)
     apply_change(store, change, Occasion(Who.PERSON))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch._inductor import config as inductor_config
@@ -26,6 +27,15 @@ def one_of_two_ranks() -> Iterator[None]:
         yield
     finally:
         torch.distributed.destroy_process_group()
+
+
+def second_of_two_ranks(folder: Path) -> Any:
+    """The wrapper with which the second rank has run, after the first; their caches are "one" and "two"."""
+    with one_of_two_ranks(), mkexplorer.installed():
+        softmax(load("softmax", folder / "one"))
+        second = load("softmax", folder / "two")
+        softmax(second)
+    return second
 
 
 def case_ranks_use_the_choice_of_the_first_to_have_one(folder: Path) -> None:
@@ -61,10 +71,7 @@ def case_what_another_rank_chose_is_no_pick_of_this_one(folder: Path) -> None:
 def case_a_pinned_pick_stays_whatever_another_rank_chose(folder: Path) -> None:
     set_times(looped=31.0, persistent=22.0)
     pin(place_of_pick(folder / "two"), b"0")
-    with one_of_two_ranks(), mkexplorer.installed():
-        softmax(load("softmax", folder / "one"))
-        second = load("softmax", folder / "two")
-        softmax(second)
+    second = second_of_two_ranks(folder)
     assert call_of(second).picked_kernel == 0
     assert session.decisions[-1].how is session.How.PINNED
     assert session.decisions[-1].remark == "another rank chose 1 before this one chose 0"
@@ -73,10 +80,7 @@ def case_a_pinned_pick_stays_whatever_another_rank_chose(folder: Path) -> None:
 def case_a_pinned_pick_is_the_choice_of_the_ranks_that_come_later(folder: Path) -> None:
     set_times(looped=31.0, persistent=22.0)
     pin(place_of_pick(folder / "one"), b"0")
-    with one_of_two_ranks(), mkexplorer.installed():
-        softmax(load("softmax", folder / "one"))
-        second = load("softmax", folder / "two")
-        softmax(second)
+    second = second_of_two_ranks(folder)
     assert call_of(second).picked_kernel == 0
     assert session.decisions[-1].how is session.How.AGREED
 

@@ -85,7 +85,7 @@ def test_of_ranks_that_share_none_starts_from_a_neighbours_choice_or_configurati
 
     function = scale(key=["count"])
     check(function, count=64)
-    monkeypatch.setattr("mkexplorer.multikernel.sharing._of_torch", lambda: Ranks(3, 4, Store()))
+    monkeypatch.setattr("mkexplorer.multikernel.sharing.ranks_of_torch", lambda: Ranks(3, 4, Store()))
     monkeypatch.setattr(config, "share_ranks", True)
     check(function, count=100)
     assert sizes(function) == {64: "scale_persistent", 128: "scale_persistent"}
