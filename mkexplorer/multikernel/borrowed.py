@@ -19,7 +19,7 @@ from .kernel import IMPORTS
 _DEF = re.compile(r"^def\s+\w+\s*\(", re.MULTILINE)
 # Packages from which a generated file may import. What comes from any other stands in the file itself, so that a
 # change of it changes the file's key.
-_PACKAGES = frozenset({"triton", "torch", *sys.stdlib_module_names})
+PACKAGES = frozenset({"triton", "torch", *sys.stdlib_module_names})
 # Names and what they stand for that each file imports anyhow.
 _HEADER = {("triton", "triton"), ("tl", "language")}
 _OPTIONS = ("do_not_specialize", "do_not_specialize_on_alignment", "noinline", "debug")
@@ -94,7 +94,7 @@ class _Collector:
         self._known[name] = value
         package = package_of(value)
         if isinstance(value, types.ModuleType):
-            if package not in _PACKAGES:
+            if package not in PACKAGES:
                 raise DefinitionError(
                     f"{self.kernel} uses the module {value.__name__}, which a file of its own cannot do",
                     "Import what it uses from there by name: helpers with @triton.jit and constants come along.",
@@ -103,7 +103,7 @@ class _Collector:
             self._add_import(f"from {parent} import {own_name}" if parent else f"import {own_name}", name, own_name)
         elif type(value).__name__ in ("constexpr", "dtype"):
             self.constants.append(self._constant(name, value, scope))
-        elif package in _PACKAGES and hasattr(value, "__name__"):
+        elif package in PACKAGES and hasattr(value, "__name__"):
             self._add_import(f"from {_module(value)} import {value.__name__}", name, value.__name__)
         elif hasattr(value, "fn"):
             self._add_function(name, value)

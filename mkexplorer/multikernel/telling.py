@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import builtins
 import dis
-import sys
 from collections.abc import Iterable, Iterator, Mapping
 from types import BuiltinFunctionType, CodeType, FunctionType, MappingProxyType, ModuleType
 
+from .borrowed import PACKAGES
+
 # Packages of which a name is told, and not what is written there.
-_KNOWN = frozenset({"builtins", "triton", "torch", *sys.stdlib_module_names})
+_KNOWN = PACKAGES | {"builtins"}
 
 # Where a name tells enough: what is written there computes from its arguments alone, but for a few builtins.
 _PURE = frozenset({"builtins", "math", "operator", "_operator", "triton", "triton.language"})

@@ -45,11 +45,6 @@ def limits_of(kind: str, architecture: object) -> Limits | None:
     return _LIMITS.get(architecture) if kind == "cuda" and isinstance(architecture, int) else None
 
 
-def most_shared(limits: Limits) -> int:
-    """Bytes that one block can ask for."""
-    return limits.shared - limits.shared_of_block
-
-
 def occupancy(limits: Limits, warps: int, registers: int, shared: int) -> float:
     """Resident warps ÷ the most that there can be; 0.0 where not even one block fits.
 
