@@ -1,19 +1,20 @@
 """mkexplorer: see what ``torch.compile`` generated and which sub-kernel of each multi-kernel it picked.
 
 ``install()`` at the top of a program has ``torch.compile`` choose by mkexplorer's measurements; see
-`mkexplorer.inductor`. Importing this imports nothing else.
+`mkexplorer.inductor`. Importing this imports nothing of them.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from .version import __version__
+
 if TYPE_CHECKING:
     from .inductor.install import install, installed, uninstall
     from .inductor.verification import verify
 
-__version__ = "0.1.0"
-__all__ = ["install", "installed", "uninstall", "verify"]
+__all__ = ["__version__", "install", "installed", "uninstall", "verify"]
 
 _MODULES = {"install": "install", "installed": "install", "uninstall": "install", "verify": "verification"}
 

@@ -10,6 +10,7 @@ from mkexplorer.catalog import Catalog
 from mkexplorer.measure.bencher import Bencher
 from mkexplorer.report.rows import MultiKernelRow
 from mkexplorer.tui.bench_state import BenchState
+from mkexplorer.tui.pick_dialogs import ConfirmDialog
 from mkexplorer.tui.pythons import NoPython, Pythons
 from mkexplorer.tui.state import UiState
 from tests.explorer_pilot import WIDE, Session, explore
@@ -67,6 +68,12 @@ def state_of(session: Session) -> BenchState:
 def row_of(session: Session, number: int) -> MultiKernelRow:
     """The ``number``-th multi-kernel of the place, as the list has it."""
     return list(session.explorer.kernels.all_rows)[number]
+
+
+async def agree(session: Session) -> None:
+    """Have the code of the place run, once that is asked."""
+    await session.until(lambda: isinstance(session.app.screen, ConfirmDialog))
+    await session.press("y")
 
 
 async def is_over(session: Session) -> None:

@@ -14,11 +14,11 @@ import tempfile
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from mkexplorer import __version__
 from mkexplorer.catalog import Catalog, open_catalog
 from mkexplorer.catalog.export import collect, write_bundle
 from mkexplorer.catalog.manifest import Manifest
 from mkexplorer.catalog.model import Evidence, Resources, SubKernelEvidence, Timing
+from mkexplorer.version import __version__
 
 _SOURCE = "recorded on the machine that compiled: device times by CUPTI, picks by torch"
 _US_PER_MS = 1000

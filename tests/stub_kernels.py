@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from mkexplorer.multikernel.call import MultiKernelCall
+from mkexplorer.multikernel.environment import Measure
 from mkexplorer.multikernel.kernel import Argument, ArgumentKind, MultiKernel, SubKernelSpec
-from mkexplorer.multikernel.measuring import Measure
 from mkexplorer.multikernel.sources import run_module_text
 from mkexplorer.race.racing import Contestant, Outcome
 from mkexplorer.race.statistics import FASTER, SAME, rule

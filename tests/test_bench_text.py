@@ -13,10 +13,8 @@ from mkexplorer.measure.verdict import Judgement, Verdict
 from mkexplorer.report.bench_text import (
     agreement_text,
     arguments_text,
-    environment_lines,
     progress_text,
     sections,
-    sub_kernel_text,
     verdict_sentence,
 )
 from mkexplorer.report.details import bandwidth_text
@@ -35,6 +33,10 @@ def measured(result: BenchResult, picked: int | None = 0) -> Measurement:
 
 def said(result: BenchResult, picked: int | None = 0) -> str:
     return verdict_sentence(NORM, measured(result, picked))
+
+
+def machine(result: BenchResult) -> list[tuple[str, str]]:
+    return [(entry.label, entry.value) for entry in sections(NORM, measured(result))[-1].entries]
 
 
 def judged(verdict: Verdict, ratio: float, low: float, high: float) -> BenchResult:
@@ -112,25 +114,16 @@ class TestWhatItRestsOn:
 
     def test_the_machine_and_how_it_was(self) -> None:
         slowed = replace(H100, throttled=("power cap",), contended="80% used")
-        assert environment_lines(measured(replace(RACE, environment=slowed))) == (
-            "GPU NVIDIA H100 80GB HBM3, driver 580.65",
-            "torch 2.11.0+cu130",
-            "triton 3.6.0",
-            "SM clock 1980 MHz",
-            "copies 2800 GB/s",
-            "⚠ the GPU was slowed down: power cap",
-            "⚠ somebody else was using the GPU: 80% used",
-        )
-        assert environment_lines(measured(replace(RACE, environment=Environment()))) == ()
-
-    def test_a_line_for_each_sub_kernel(self) -> None:
-        subs = [sub_result(22.6), sub_result(None, problem="out of memory")]
-        found = measured(bench_result("", subs=subs))
-        assert sub_kernel_text(found, 0) == "22.6 µs [22.58, 22.62] n=24 · 2970 GB/s, 106% of copy"
-        assert sub_kernel_text(found, 1) == "out of memory"
-        assert sub_kernel_text(measured(bench_result("", 3e6, 4e6, device=Device.INTERPRETER)), 0) == (
-            "ran in Triton's interpreter"
-        )
+        assert machine(replace(RACE, environment=slowed)) == [
+            ("GPU", "NVIDIA H100 80GB HBM3, driver 580.65"),
+            ("torch", "2.11.0+cu130"),
+            ("triton", "3.6.0"),
+            ("SM clock", "1980 MHz"),
+            ("copies", "2800 GB/s"),
+            ("⚠", "the GPU was slowed down: power cap"),
+            ("⚠", "somebody else was using the GPU: 80% used"),
+        ]
+        assert machine(replace(RACE, environment=Environment())) == []
 
     def test_sections_have_all_of_it(self) -> None:
         found = sections(NORM, measured(replace(RACE, notes=("s0 = 4096",))))

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from mkexplorer.cli import main
+from mkexplorer.tui.app import Start
 from tests.command_line import ESCAPE, Done, Run, Screen, plain
 
 
@@ -72,15 +73,14 @@ class TestTerminal:
         assert capsys.readouterr().err == 'mkexplorer: PAGER=less " is not a command: No closing quotation\n'
 
     def test_on_a_terminal_a_place_opens_the_app(self, on_screen: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-        opened: list[tuple[str | None, dict[str, object]]] = []
+        opened: list[Start] = []
 
-        def run_app(place: str | None, **options: object) -> int:
-            opened.append((place, options))
+        def run_app(start: Start) -> int:
+            opened.append(start)
             return 0
 
         monkeypatch.setattr("mkexplorer.tui.app.run", run_app)
         assert on_screen("--sample").code == 0
         assert on_screen("some/place", "--theme", "nord", "--no-follow", "--python", "py", "--no-python").code == 0
-        nothing = {"theme": None, "follow": None, "python": None, "no_python": False}
-        asked = {"theme": "nord", "follow": False, "python": "py", "no_python": True}
-        assert opened == [(None, {"sample": True, **nothing}), ("some/place", {"sample": False, **asked})]
+        asked = Start("some/place", theme="nord", follow=False, python="py", no_python=True)
+        assert opened == [Start(sample=True), asked]

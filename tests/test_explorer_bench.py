@@ -10,7 +10,7 @@ import pytest
 from mkexplorer.catalog import Catalog
 from mkexplorer.measure.errors import BenchError, BenchUnusable
 from mkexplorer.tui.pick_dialogs import ConfirmDialog
-from tests.bench_pilot import bench_session, is_over, measured, said, state_of
+from tests.bench_pilot import agree, bench_session, is_over, measured, said, state_of
 from tests.explorer_pilot import NARROW, WIDE
 from tests.fake_bencher import FakeBencher
 from tests.fake_catalog import two_graphs
@@ -65,7 +65,8 @@ class TestOne:
         async with bench_session(sample, bencher) as session:
             await session.press("slash", *"softmax stats", "enter", "home")
             assert session.cursor_text.startswith("▾ graph 5_inference")
-            await session.press("b", "y")
+            await session.press("b")
+            await agree(session)
             await is_over(session)
             asked = [request.multi_kernel_id for request in bencher.requests]
             assert asked == [
@@ -97,7 +98,8 @@ class TestAll:
     async def test_the_whole_sample_is_measured_in_turn_and_colours_the_tree(self, sample: Catalog) -> None:
         bencher = measured(sample, 3.0, 2.0, picked=0)
         async with bench_session(sample, bencher) as session:
-            await session.press("B", "y")
+            await session.press("B")
+            await agree(session)
             await is_over(session)
             assert len(state_of(session).done) == 41
             assert [request.multi_kernel_id for request in bencher.requests] == [e.id for e in sample.multi_kernels]
@@ -110,7 +112,8 @@ class TestAll:
     async def test_the_filter_counts(self, sample: Catalog) -> None:
         bencher = measured(sample, 3.0, 2.0)
         async with bench_session(sample, bencher) as session:
-            await session.press("slash", *"layer_norm", "enter", "B", "y")
+            await session.press("slash", *"layer_norm", "enter", "B")
+            await agree(session)
             await is_over(session)
             assert len(bencher.requests) == len(session.explorer.kernels.shown_rows) < 41
 
@@ -161,8 +164,7 @@ class TestConsent:
         bencher = measured(sample, 3.0, 2.0)
         async with bench_session(sample, bencher) as session:
             await session.press("b")
-            await session.until(lambda: isinstance(session.app.screen, ConfirmDialog))
-            await session.press("y")
+            await agree(session)
             await is_over(session)
             await session.press("down", "down", "b")
             await session.until(lambda: len(bencher.requests) == 2)

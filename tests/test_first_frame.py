@@ -39,6 +39,7 @@ def test_the_first_frame_loads_no_tab_no_list_and_no_parser() -> None:
         "mkexplorer.tui.messages",
         "mkexplorer.tui.pythons",
         "mkexplorer.tui.state",
+        "mkexplorer.version",
         "mkexplorer_widgets",
         "mkexplorer_widgets.plain_text",
     }

@@ -16,11 +16,12 @@ from mkexplorer.catalog import Catalog
 from mkexplorer.tui.explorer_app import ExplorerApp
 from mkexplorer.tui.pythons import NoPython, Pythons
 from mkexplorer.tui.state import UiState
-from tests.bench_pilot import ScriptedPythons
+from tests.bench_pilot import ScriptedPythons, agree, is_over
 from tests.explorer_pilot import Session, opener_of
 from tests.fake_bencher import FakeBencher, bench_result
 
 SnapCompare = Callable[..., bool]
+Step = Callable[[Session], Awaitable[None]]
 SIZES = [(80, 24), (120, 40), (200, 60)]
 SIZE_NAMES = [f"{columns}x{lines}" for columns, lines in SIZES]
 
@@ -40,15 +41,15 @@ def scripted(catalog: Catalog, gate: threading.Event | None = None) -> Pythons:
     return ScriptedPythons(NoPython(), lambda: FakeBencher(script, gate=gate))
 
 
-def after(*keys: str, shows: str) -> Callable[[Pilot[None]], Awaitable[None]]:
-    """Press ``keys`` one by one, then wait until the picture stands still with ``shows`` in it."""
+def after(*steps: str | Step, shows: str) -> Callable[[Pilot[None]], Awaitable[None]]:
+    """Press the keys and take the steps one by one, then wait until the picture stands still with ``shows`` in it."""
 
     async def run(pilot: Pilot[Any]) -> None:
         assert isinstance(pilot.app, ExplorerApp)
         session = Session(pilot.app, pilot)
         await session.shows("layer_norm" if pilot.app.size.height > 24 else "softmax")
-        for key in keys:
-            await session.press(key)
+        for step in steps:
+            await (session.press(step) if isinstance(step, str) else step(session))
         await session.shows(shows)
         await pilot.app.workers.wait_for_complete()
         await session.shows("? Help")
@@ -96,12 +97,12 @@ def test_benchmark_recorded(sample: Catalog, snap_compare: SnapCompare, size: tu
 
 @pytest.mark.parametrize("size", SIZES, ids=SIZE_NAMES)
 def test_benchmark_measured(sample: Catalog, snap_compare: SnapCompare, size: tuple[int, int]) -> None:
-    run = after(*LAYER_NORM, "b", "y", "escape", shows="measured in this session")
+    run = after(*LAYER_NORM, "b", agree, is_over, "escape", shows="measured in this session")
     assert snap_compare(app_on(sample, "benchmark", scripted(sample)), terminal_size=size, run_before=run)
 
 
 @pytest.mark.parametrize("size", SIZES[:2], ids=SIZE_NAMES[:2])
 def test_benchmark_under_way(sample: Catalog, snap_compare: SnapCompare, size: tuple[int, int]) -> None:
-    run = after("B", "y", shows="loading, 1 of 2")
+    run = after("B", agree, shows="loading, 1 of 2")
     app = app_on(sample, "benchmark", scripted(sample, threading.Event()))
     assert snap_compare(app, terminal_size=size, run_before=run)

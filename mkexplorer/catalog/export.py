@@ -17,7 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mkexplorer import __version__
+from mkexplorer.version import __version__
 
 from .artifacts import ArtifactIndex
 from .bundle import MANIFEST, BundleStore

@@ -45,16 +45,10 @@ def _run(arguments: Sequence[str]) -> int:
         if sys.stdout is None:
             raise MkexplorerError("standard output is closed", "Send it to /dev/null if nobody is to read it.")
         if given.command == "open" and is_interactive():
-            from mkexplorer.tui.app import run as run_app
+            from mkexplorer.tui import app
 
-            return run_app(
-                given.place,
-                sample=given.sample,
-                theme=given.theme,
-                follow=given.follow,
-                python=given.python,
-                no_python=given.no_python,
-            )
+            start = app.Start(given.place, given.sample, given.theme, given.follow, given.python, given.no_python)
+            return app.run(start)
         # Behind the app's start, because its first frame needs nothing of what the commands import.
         from mkexplorer.cli.commands import run
 

@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NoReturn
 
-from mkexplorer import __version__
 from mkexplorer.cli.options import ARGUMENTS, COMMANDS, add_common, add_sample
+from mkexplorer.version import __version__
 
 _DESCRIPTION = """\
 See what torch.compile generated, and which sub-kernel of each multi-kernel it picked.

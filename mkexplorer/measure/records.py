@@ -1,4 +1,4 @@
-"""A result of a measurement as plain values for JSON, and back; the parts of it that a worker tells read the same way.
+"""A result of a measurement as plain values for JSON; the parts of it that workers and pick files tell, read back.
 
 {"schema": "mkexplorer-bench/1", "multi_kernel": id, "when": UTC, "device": "cuda" | "interpreter",
  "arguments": from where they came, "bytes_moved": number or null,
@@ -23,7 +23,7 @@ from itertools import islice
 
 from mkexplorer.catalog.plain import infinite, may, need, number, of_kind, resources, time_us, timing
 
-from .model import ArgumentSource, BenchResult, Device, Environment, SubKernelResult
+from .model import BenchResult, Environment, SubKernelResult
 from .verdict import Judgement, Verdict
 
 _SCHEMA = "mkexplorer-bench/1"
@@ -48,28 +48,6 @@ def as_record(result: BenchResult) -> dict[str, object]:
         "environment": asdict(result.environment),
         "notes": list(result.notes),
     }
-
-
-def from_record(record: Mapping[str, object]) -> BenchResult:
-    """Raises `TypeError` or `ValueError` where it is no such record."""
-    if record.get("schema") != _SCHEMA:
-        raise ValueError(f"'schema' is not {_SCHEMA}")
-    sub_kernels = sub_kernel_results(record)
-    told = may(record, "judgement", dict)
-    return BenchResult(
-        multi_kernel_id=need(record, "multi_kernel", str),
-        when=need(record, "when", str),
-        device=Device(need(record, "device", str)),
-        sub_kernels=sub_kernels,
-        judgement=read_judgement(told, sub_kernels) if told else None,
-        source=ArgumentSource(need(record, "arguments", str)),
-        bytes_moved=count(record, "bytes_moved"),
-        environment=environment(need(record, "environment", dict)),
-        rounds=count(record, "rounds") or 0,
-        gpu_us=duration_us(record, "gpu_us"),
-        wall_us=duration_us(record, "wall_us"),
-        notes=texts(record, "notes"),
-    )
 
 
 def judgement_record(judgement: Judgement) -> dict[str, object]:

@@ -23,15 +23,16 @@ from __future__ import annotations
 import atexit
 import logging
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+from mkexplorer.race.racing import Contestant, Outcome
 
 from .errors import MultiKernelError
 
-if TYPE_CHECKING:
-    from .measuring import Measure
+# Given the contestants and which of them is the old pick.
+Measure = Callable[[Sequence[Contestant], int | None], Outcome]
 
 _DISABLE_CACHE = "MKEXPLORER_DISABLE_MULTI_KERNEL_CACHE"
 _SUB_KERNEL = "MKEXPLORER_SUB_KERNEL"
@@ -44,9 +45,8 @@ class Config:
     """None stands for what the environment says.
 
     ``sub_kernel`` is one index for all multi-kernels, or an index for each of some names. ``measure`` takes the place
-    of the race, for tests: it gets the contestants and which of them is the old pick; those whose configurations are
-    tuned are called ``name#0``, ``name#1`` …. ``wait_s`` is how long a process waits for another one, or a rank for the
-    lowest one, before it measures itself.
+    of the race, for tests; of its contestants those whose configurations are tuned are called ``name#0``, ``name#1`` ….
+    ``wait_s`` is how long a process waits for another one, or a rank for the lowest one, before it measures itself.
     """
 
     cache_dir: str | os.PathLike[str] | None = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -15,9 +15,6 @@ from mkexplorer.race.racing import Contestant, Outcome, Run
 from .clones import tensors_in
 from .environment import config
 from .sharing import alone_on
-
-# Given the contestants and which of them is the old pick; `config.measure` takes the place of `measure`.
-Measure = Callable[[Sequence[Contestant], int | None], Outcome]
 
 _DRIVER_VERSION = "/sys/module/nvidia/version"
 
@@ -33,7 +30,7 @@ def device_of(arguments: Iterable[Any]) -> str:
 
 
 def measure(contestants: Sequence[Contestant], old: int | None, device: str) -> Outcome:
-    """Every contestant has run before, so that nothing is compiled now."""
+    """Every contestant has run before, so that nothing is compiled now. `config.measure` takes the race's place."""
     if config.measure is not None:
         return config.measure(contestants, old)
     with alone_on(_lasting_name(device)):

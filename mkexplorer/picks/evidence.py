@@ -24,8 +24,8 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, replace
 
-from mkexplorer import __version__
 from mkexplorer.catalog.plain import may, need
+from mkexplorer.version import __version__
 
 from .measured_lines import measured_record, read_measured
 from .model import Action, Entry, Held, History, Machine, PickState, Who

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from mkexplorer.catalog.model import Argument, MultiKernel, ScalarArgument
 from mkexplorer.measure.model import Device, Progress
 from mkexplorer.measure.verdict import Judgement, Verdict
-from mkexplorer.report.details import Entry, Section, bandwidth_text, measured_entries, timing_text, when_and_who
+from mkexplorer.report.details import Entry, Section, measured_entries, when_and_who
 from mkexplorer.report.measured import Measurement
 from mkexplorer.report.rows import time_text
 
@@ -51,11 +51,6 @@ def _argument_text(argument: Argument) -> str:
     return f"{argument.name} {argument.dtype} {shape} strides {','.join(map(str, argument.stride or ()))}"
 
 
-def environment_lines(found: Measurement) -> tuple[str, ...]:
-    """The machine and how it was, one thing a line; what casts doubt on the times begins with '⚠'."""
-    return tuple(f"{entry.label} {entry.value}" for entry in _machine(found))
-
-
 def sections(multi_kernel: MultiKernel, found: Measurement) -> tuple[Section, ...]:
     """The verdict and what it rests on, each sub-kernel, the machine."""
     return (
@@ -66,16 +61,6 @@ def sections(multi_kernel: MultiKernel, found: Measurement) -> tuple[Section, ..
         ),
         Section("Machine", tuple(_machine(found))),
     )
-
-
-def sub_kernel_text(found: Measurement, index: int) -> str:
-    """'22.6 µs [22.5, 22.7] n=24 · 2310 GB/s, 83% of copy', or why there is no time."""
-    result = found.sub_kernels[index]
-    if result.cold is None:
-        return result.problem or "no time"
-    if found.device is Device.INTERPRETER:
-        return "ran in Triton's interpreter"
-    return " · ".join(part for part in (timing_text(result.cold), bandwidth_text(result.cold, found)) if part)
 
 
 def progress_text(progress: Progress, title: str) -> str:

@@ -6,6 +6,7 @@ import gc
 import os
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -13,17 +14,26 @@ if TYPE_CHECKING:
     from mkexplorer.tui.explorer_app import ExplorerApp
 
 
-def run(
-    place: str | None,
-    *,
-    sample: bool = False,
-    theme: str | None = None,
-    follow: bool | None = None,
-    python: str | None = None,
-    no_python: bool = False,
-) -> int:
+@dataclass(frozen=True, slots=True)
+class Start:
+    """How the explorer comes up.
+
+    ``place`` None means torch's own cache directory of this user; ``sample`` the recorded one that comes along.
+    ``theme`` and ``follow`` win over what the last run left. ``python`` is the one with the torch that wrote the cache,
+    by default the one that runs this; with ``no_python`` none is started.
+    """
+
+    place: str | None = None
+    sample: bool = False
+    theme: str | None = None
+    follow: bool | None = None
+    python: str | None = None
+    no_python: bool = False
+
+
+def run(start: Start) -> int:
     """Run the explorer until the person quits; returns the exit code."""
-    app = app_on(place, sample=sample, theme=theme, follow=follow, python=python, no_python=no_python)
+    app = app_on(start)
     app.run()
     from mkexplorer.tui.state import save_state, state_path
 
@@ -35,48 +45,35 @@ def run(
     return app.return_code or 0
 
 
-def app_on(
-    place: str | None,
-    *,
-    sample: bool = False,
-    theme: str | None = None,
-    follow: bool | None = None,
-    python: str | None = None,
-    no_python: bool = False,
-) -> ExplorerApp:
-    """The explorer, ready to be run.
-
-    ``place`` None means torch's own cache directory of this user; ``sample`` the recorded one that comes along.
-    ``theme`` and ``follow`` win over what the last run left. ``python`` is the one with the torch that wrote the cache,
-    by default the one that runs this; with ``no_python`` none is started.
-    """
+def app_on(start: Start) -> ExplorerApp:
+    """The explorer, ready to be run."""
     gc.disable()
-    from dataclasses import replace
-
     from mkexplorer.tui.explorer_app import ExplorerApp
     from mkexplorer.tui.pythons import NoPython, Pythons
     from mkexplorer.tui.state import load_state, state_path
 
     state, problem = load_state(state_path())
-    state = replace(state, theme=theme or state.theme, follow=state.follow if follow is None else follow)
-    pythons = NoPython(python) if no_python else Pythons(python)
-    return ExplorerApp(_opener(place, sample), _label(place, sample), state, problem, pythons)
+    follow = state.follow if start.follow is None else start.follow
+    state = replace(state, theme=start.theme or state.theme, follow=follow)
+    pythons = NoPython(start.python) if start.no_python else Pythons(start.python)
+    return ExplorerApp(_opener(start), _label(start), state, problem, pythons)
 
 
-def _opener(place: str | None, sample: bool) -> Callable[[], Catalog]:
+def _opener(start: Start) -> Callable[[], Catalog]:
     def open_it() -> Catalog:
         from mkexplorer.catalog import open_catalog
         from mkexplorer.catalog.places import sample_path
 
-        return open_catalog(sample_path() if sample else place)
+        return open_catalog(sample_path() if start.sample else start.place)
 
     return open_it
 
 
-def _label(place: str | None, sample: bool) -> str:
+def _label(start: Start) -> str:
     """What the header calls the place before and after it is read."""
-    if sample:
+    if start.sample:
         return "the sample"
+    place = start.place
     if place is None:
         from mkexplorer.catalog.places import default_place
 

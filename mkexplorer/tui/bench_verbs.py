@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
 
 from textual.binding import Binding
 from textual.content import Content
@@ -23,12 +22,10 @@ from mkexplorer.tui.bench import BenchKeeper, Wanted
 from mkexplorer.tui.bench_line import BenchLine
 from mkexplorer.tui.bench_state import BenchState
 from mkexplorer.tui.bench_view import called
+from mkexplorer.tui.explorer_panes import ExplorerPanes
 from mkexplorer.tui.messages import Failed, Notice
 from mkexplorer.tui.picks import unexpected
 from mkexplorer_widgets.plain_text import visible
-
-if TYPE_CHECKING:
-    from mkexplorer.tui.explorer_screen import ExplorerScreen
 
 TAB = "benchmark"
 
@@ -50,7 +47,7 @@ BENCH_ALL_BINDING = _binding("B", "shown", "Bench all", "Race the sub-kernels of
 class BenchVerbs:
     """Acts for ``screen``, through ``keeper``."""
 
-    def __init__(self, screen: ExplorerScreen, keeper: BenchKeeper) -> None:
+    def __init__(self, screen: ExplorerPanes, keeper: BenchKeeper) -> None:
         self._screen = screen
         self._keeper = keeper
         self._shown = BenchState()

@@ -17,7 +17,7 @@ from textual.markup import escape
 from textual.widget import Widget
 
 from mkexplorer.report.rows import MultiKernelRow
-from mkexplorer.tui.explorer_screen import ExplorerScreen
+from mkexplorer.tui.explorer_panes import ExplorerPanes
 from mkexplorer_widgets.plain_text import visible
 
 # Moving about is for keys and mouse; in a palette it would only be in the way.
@@ -46,7 +46,7 @@ class Verb:
         return self.binding.key.partition(",")[0] in _MOVES
 
 
-def verbs(screen: ExplorerScreen) -> Iterator[Verb]:
+def verbs(screen: ExplorerPanes) -> Iterator[Verb]:
     """Yield all that can be done by the screen, the list, the shown tab and the app, in this order."""
     seen: set[tuple[str, str]] = set()
     for owner in _owners(screen):
@@ -58,7 +58,7 @@ def verbs(screen: ExplorerScreen) -> Iterator[Verb]:
                 yield Verb(group, binding, owner, bool(owner.check_action(action, parameters)))
 
 
-def _owners(screen: ExplorerScreen) -> Iterator[DOMNode]:
+def _owners(screen: ExplorerPanes) -> Iterator[DOMNode]:
     yield screen
     yield from screen.kernels.walk_children(Widget, with_self=True)
     if screen.work.tab is not None:
@@ -90,8 +90,8 @@ class Verbs(Provider):
     """The palette's source: the verbs that are valid now, and every multi-kernel to go to."""
 
     @property
-    def _explorer(self) -> ExplorerScreen | None:
-        return self.screen if isinstance(self.screen, ExplorerScreen) else None
+    def _explorer(self) -> ExplorerPanes | None:
+        return self.screen if isinstance(self.screen, ExplorerPanes) else None
 
     async def discover(self) -> Hits:
         for verb in self._valid():
@@ -124,7 +124,7 @@ class Verbs(Provider):
 
 
 def _title(verb: Verb) -> str:
-    is_general = isinstance(verb.owner, ExplorerScreen) or verb.group == "App"
+    is_general = isinstance(verb.owner, ExplorerPanes) or verb.group == "App"
     return verb.binding.description if is_general else f"{verb.group}: {verb.binding.description}"
 
 

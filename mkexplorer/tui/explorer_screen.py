@@ -7,27 +7,19 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
-from textual.app import ComposeResult
 from textual.binding import BindingType
-from textual.containers import Container, VerticalScroll
-from textual.content import Content
-from textual.screen import Screen
 from textual.timer import Timer
-from textual.widget import Widget
-from textual.widgets import Static
 
 from mkexplorer.catalog.model import MultiKernel, PlaceKind, SubKernel
 from mkexplorer.picks.book import PickBook
 from mkexplorer.report import rows
 from mkexplorer.tui import sheets
 from mkexplorer.tui.bench import BenchKeeper, BenchMoved
-from mkexplorer.tui.bench_line import BenchLine
 from mkexplorer.tui.bench_verbs import BenchVerbs
 from mkexplorer.tui.explorer_keys import EXPLORER_BINDINGS
+from mkexplorer.tui.explorer_panes import ExplorerPanes
 from mkexplorer.tui.follow import CatalogRead, CatalogReader, ReadingFailed
-from mkexplorer.tui.header import HeaderFacts, header_content
 from mkexplorer.tui.kernel_list import KernelList
-from mkexplorer.tui.key_footer import KeyFooter
 from mkexplorer.tui.messages import EditRequested, Failed, OpenEditor
 from mkexplorer.tui.pick_verbs import PickVerbs
 from mkexplorer.tui.picks import PickKeeper, PicksProgress, PicksRead, unknown_picks
@@ -35,7 +27,6 @@ from mkexplorer.tui.pythons import Pythons
 from mkexplorer.tui.selection import Selection
 from mkexplorer.tui.state import UiState
 from mkexplorer.tui.work_area import WorkArea
-from mkexplorer_widgets.splitter import Splitter
 
 if TYPE_CHECKING:
     from mkexplorer.catalog import Catalog
@@ -44,56 +35,26 @@ if TYPE_CHECKING:
 SELECTION_DELAY_S = 0.05
 # The defaults walk through all of the app's objects, for 0.05 to 0.1 s, every second or so while things are drawn.
 COLLECTIONS = (5_000, 10, 200)
-NARROW = 100
 
 
-class ExplorerScreen(Screen[None]):
-    """List on the left (above, below 100 columns), tabs on the right."""
+class ExplorerScreen(ExplorerPanes):
+    """Reads the place, and hands what comes up from the panes to whoever has to know."""
 
-    CSS_PATH = "explorer.tcss"
-    AUTO_FOCUS = "Outline"
-    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (NARROW, "-wide")]
-    BINDING_GROUP_TITLE = "Explorer"
     BINDINGS: ClassVar[list[BindingType]] = [*EXPLORER_BINDINGS]
 
     def __init__(self, place: str, opener: Callable[[], Catalog], state: UiState, pythons: Pythons) -> None:
-        super().__init__()
-        self.book: PickBook | None = None
+        super().__init__(place, state)
         self._keeper = PickKeeper(pythons, self.post_message)
         self._picks = PickVerbs(self, self._keeper)
         self._bench = BenchVerbs(self, BenchKeeper(pythons, self._keeper, self.post_message))
         self._opener = opener
         self._reader: CatalogReader | None = None
-        self._state = state
-        self.kernels = KernelList(_order(state.sort))
-        self.work = WorkArea(state.tab, state.options)
-        self._splitter = Splitter()
-        self._header = Static(id="header")
         self._catalog: Catalog | None = None
         self._graphs: tuple[rows.GraphRow, ...] = ()
-        self._facts = HeaderFacts(place)
         self._mark: tuple[MultiKernel, SubKernel] | None = None
         self._selection_timer: Timer | None = None
 
-    # --- layout ---------------------------------------------------------------------------------------------
-
-    def compose(self) -> ComposeResult:
-        yield self._header
-        with Container(id="panes"):
-            yield self.kernels
-            yield self._splitter
-            yield self.work
-        yield VerticalScroll(Static(id="sheet-text"), id="sheet")
-        yield BenchLine()
-        yield KeyFooter()
-
-    @property
-    def focus_chain(self) -> list[Widget]:
-        """Tab goes from the list straight into the tab; the divider comes last."""
-        return sorted(super().focus_chain, key=lambda widget: widget is self._splitter)
-
     def on_mount(self) -> None:
-        self._lay_out()
         self.call_after_refresh(self._read)
 
     def on_unmount(self) -> None:
@@ -103,45 +64,9 @@ class ExplorerScreen(Screen[None]):
         self._keeper.close()
 
     @property
-    def state(self) -> UiState:
-        """What to remember for the next run."""
-        return replace(self._state, options=self.work.options)
-
-    @property
-    def _stacked(self) -> bool:
-        return self.app.size.width < NARROW
-
-    @property
-    def _ratio(self) -> float:
-        return self._state.stacked_ratio if self._stacked else self._state.ratio
-
-    def on_resize(self) -> None:
-        self._lay_out()
-
-    def _lay_out(self) -> None:
-        share = f"{self._ratio * 100:.1f}%"
-        styles = self.kernels.styles
-        styles.width, styles.height = ("100%", share) if self._stacked else (share, "100%")
-        self._splitter.direction = "rows" if self._stacked else "columns"
-        self._splitter.set_reactive(Splitter.ratio, self._ratio)
-        self._show_header()
-
-    def on_splitter_moved(self, event: Splitter.Moved) -> None:
-        event.stop()
-        if self._stacked:
-            self._state = replace(self._state, stacked_ratio=event.ratio)
-        else:
-            self._state = replace(self._state, ratio=event.ratio)
-        self._lay_out()
-
-    @property
     def _can_follow(self) -> bool:
         """A bundle does not change."""
         return self._catalog is not None and self._catalog.place.kind is not PlaceKind.BUNDLE
-
-    def _show_header(self) -> None:
-        width = self.app.size.width - 2
-        self._header.update(header_content(self._facts, width))
 
     # --- the catalog ----------------------------------------------------------------------------------------
 
@@ -207,12 +132,6 @@ class ExplorerScreen(Screen[None]):
         elif self.has_class("-sheet"):
             self.remove_class("-sheet")
             self.call_after_refresh(self.kernels.outline.focus)
-
-    def _show_sheet(self, content: Content) -> None:
-        """Show a page in place of the panes. It takes the focus, so that no hidden widget swallows keys."""
-        self.query_one("#sheet-text", Static).update(content)
-        self.add_class("-sheet")
-        self.query_one("#sheet").focus()
 
     def on_reading_failed(self, event: ReadingFailed) -> None:
         event.stop()
@@ -290,14 +209,6 @@ class ExplorerScreen(Screen[None]):
                 return not has_place and self._reader is not None and not self._reader.is_alive()
         return True
 
-    def action_filter(self) -> None:
-        self.remove_class("-no-list")
-        self.kernels.action_filter()
-
-    def action_sort(self) -> None:
-        self.kernels.next_order()
-        self._state = replace(self._state, sort=self.kernels.order.value)
-
     async def action_tab(self, name: str) -> None:
         await self.work.show_tab(name)
 
@@ -344,21 +255,6 @@ class ExplorerScreen(Screen[None]):
         self._show_header()
         self.notify("Watching the place for new graphs." if follow else "Not watching the place any more.")
 
-    def action_divide(self, steps: int) -> None:
-        self._splitter.action_step(steps)
-
-    def action_sidebar(self) -> None:
-        if self.has_class("-no-list"):
-            self.remove_class("-no-list")
-            self.kernels.outline.focus()
-        else:
-            self.add_class("-no-list")
-            self.work.focus_tab()
-
-    def action_to_list(self) -> None:
-        self.remove_class("-no-list")
-        self.kernels.outline.focus()
-
     def action_problems(self) -> None:
         from mkexplorer.tui.dialogs import TextDialog
 
@@ -382,10 +278,3 @@ def _collect_garbage_again() -> None:
     gc.freeze()
     gc.set_threshold(*COLLECTIONS)
     gc.enable()
-
-
-def _order(name: str) -> rows.Order:
-    try:
-        return rows.Order(name)
-    except ValueError:
-        return rows.Order.GRAPH

@@ -11,7 +11,7 @@ from textual.content import Content
 from textual.dom import DOMNode
 
 from mkexplorer.tui.commands import verbs
-from mkexplorer.tui.explorer_screen import ExplorerScreen
+from mkexplorer.tui.explorer_panes import ExplorerPanes
 
 KEY_WIDTH = 20
 TEXT_WIDTH = 64  # fits the page at 80 columns
@@ -50,7 +50,7 @@ _MOUSE = (
 )
 
 
-def help_content(screen: ExplorerScreen) -> Content:
+def help_content(screen: ExplorerPanes) -> Content:
     """Return the page for what is shown now: the tab first, then all around it, then signs and words."""
     groups = {group: list(found) for group, found in groupby(verbs(screen), key=lambda verb: verb.group)}
     in_tab = [group for group, found in groups.items() if screen.work in found[0].owner.ancestors]

@@ -7,7 +7,7 @@ import contextlib
 import os
 from collections.abc import Callable, Coroutine
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from textual.binding import Binding
 from textual.content import Content
@@ -25,11 +25,9 @@ from mkexplorer.report.changes import Namer, heading, history_rows
 from mkexplorer.report.measured import Knowledge, Measurement
 from mkexplorer.report.rows import MultiKernelRow, SubKernelRow
 from mkexplorer.tui import pick_sheets
+from mkexplorer.tui.explorer_panes import ExplorerPanes
 from mkexplorer.tui.messages import Failed, Notice
 from mkexplorer.tui.picks import LOOKING, PickKeeper, unexpected, unknown_picks
-
-if TYPE_CHECKING:
-    from mkexplorer.tui.explorer_screen import ExplorerScreen
 
 Planner = Callable[[PickBook], Plan]
 Pointed = tuple[MultiKernelRow, SubKernelRow | None]
@@ -54,7 +52,7 @@ PICK_BINDINGS = (
 class PickVerbs:
     """Acts for ``screen``, through ``keeper``; what changes picks is done in the order in which it was asked for."""
 
-    def __init__(self, screen: ExplorerScreen, keeper: PickKeeper) -> None:
+    def __init__(self, screen: ExplorerPanes, keeper: PickKeeper) -> None:
         self._screen = screen
         self._keeper = keeper
         self._turn = asyncio.Lock()

@@ -31,7 +31,7 @@ from mkexplorer.picks.model import PickState
 from mkexplorer.report.bench_text import verdict_sentence
 from mkexplorer.report.rows import MultiKernelRow, time_text
 from mkexplorer.tui import bench
-from mkexplorer.tui.app import app_on
+from mkexplorer.tui.app import Start, app_on
 from mkexplorer.tui.bench_state import BenchState
 from mkexplorer.tui.bench_verbs import is_over
 from mkexplorer.tui.explorer_screen import ExplorerScreen
@@ -115,7 +115,7 @@ def is_there(pid: int) -> bool:
 @asynccontextmanager
 async def opened(checks: Checks, place: Path, python: str | None) -> AsyncIterator[Session]:
     """The app as ``mkexplorer PLACE --follow`` has it, less the terminal."""
-    app = app_on(str(place), follow=True, python=python)
+    app = app_on(Start(str(place), follow=True, python=python))
     errors: set[str] = set()
 
     async def listen() -> None:
