@@ -1,7 +1,7 @@
 """mkexplorer: see what ``torch.compile`` generated and which sub-kernel of each multi-kernel it picked.
 
 ``install()`` at the top of a program has ``torch.compile`` choose by mkexplorer's measurements; see
-`mkexplorer.inductor`. Importing this imports nothing of them.
+`mkexplorer.inductor`. Importing this imports nothing but the version.
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -70,6 +71,12 @@ def fresh_wrappers(request: pytest.FixtureRequest) -> Path:
 def sample() -> Catalog:
     """The recorded cache of an H100 that comes with mkexplorer."""
     return open_catalog(sample_path())
+
+
+@pytest.fixture
+def sent_bundle(tmp_path: Path) -> Path:
+    """A bundle that somebody sent: nobody knows that it is the sample."""
+    return Path(shutil.copy(sample_path(), tmp_path / "sent.mkx"))
 
 
 @pytest.fixture

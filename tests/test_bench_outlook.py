@@ -10,7 +10,7 @@ from queue import SimpleQueue
 import pytest
 from textual.message import Message
 
-from mkexplorer.catalog import Catalog
+from mkexplorer.catalog import Catalog, open_catalog
 from mkexplorer.catalog.model import TensorArgument
 from mkexplorer.tui.bench import BenchKeeper, BenchMoved, Wanted
 from mkexplorer.tui.bench_outlook import NO_GPU, PROBLEM, RECORDED, outlook
@@ -32,8 +32,9 @@ def test_without_a_gpu_it_tells_what_a_measurement_is_good_for(catalog: Catalog)
     assert outlook(catalog, catalog.multi_kernels[0], False)[0] == NO_GPU
 
 
-def test_of_a_bundle_it_tells_that_one_is_asked(sample: Catalog) -> None:
-    assert outlook(sample, sample.multi_kernels[0], True)[-1].startswith("you are asked first")
+def test_of_a_bundle_it_tells_that_one_is_asked(sent_bundle: Path) -> None:
+    bundle = open_catalog(sent_bundle)
+    assert outlook(bundle, bundle.multi_kernels[0], True)[-1].startswith("you are asked first")
 
 
 def test_a_size_that_nobody_knows_is_told_with_what_to_do(catalog: Catalog) -> None:

@@ -1,4 +1,4 @@
-"""Results and targets as text: what was written is read again, and what cannot be is refused."""
+"""What a worker answers, and targets: what they say is told whole, and what cannot be is refused."""
 
 from __future__ import annotations
 
@@ -85,9 +85,10 @@ def as_json(told: BenchResult) -> dict[str, Any]:
 class TestRecord:
     def test_says_all_that_was_measured(self) -> None:
         record, told = as_json(result()), answer()
-        assert record["schema"] == "mkexplorer-bench/1"
         assert (record["multi_kernel"], record["when"], record["device"]) == ("cabc123/multi_kernel_0", WHEN, "cuda")
         assert record["arguments"] == "the call in the wrapper"
+        for key in ("bytes_moved", "rounds", "gpu_us", "wall_us"):
+            assert record[key] == told[key]
         assert record["sub_kernels"] == told["sub_kernels"]
         assert record["judgement"] == told["ruling"] | {"regret": 0.25}
         assert record["environment"] == told["environment"]
@@ -99,6 +100,8 @@ class TestRecord:
         record = as_json(result(told, picked=None))
         assert record["sub_kernels"] == told["sub_kernels"]
         assert (record["bytes_moved"], record["judgement"]) == (None, None)
+        assert record["environment"] == {**dict.fromkeys(answer()["environment"]), "throttled": [], "contended": ""}
+        assert record["notes"] == ["s0 = 4096, as asked"]
 
     def test_has_nothing_where_an_interval_has_no_end(self) -> None:
         told = answer()
@@ -125,7 +128,7 @@ class TestAnswer:
         "change",
         [
             lambda told: told.update(device="abacus"),
-            lambda told: told.update(arguments=None),
+            lambda told: told.update(arguments="guessed"),
             lambda told: told.update(sub_kernels=None),
             lambda told: told.update(sub_kernels=[1]),
             lambda told: told.update(rounds=-1),

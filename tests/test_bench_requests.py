@@ -209,8 +209,11 @@ class TestConfigurations:
 
 
 class TestConsent:
-    def test_is_needed_for_a_bundle(self, sample: Catalog) -> None:
-        assert "is a bundle" in consent_needed(sample)
+    def test_is_needed_for_a_bundle(self, sent_bundle: Path) -> None:
+        assert "is a bundle" in consent_needed(open_catalog(sent_bundle))
+
+    def test_is_not_needed_for_the_sample_which_came_with_mkexplorer(self, sample: Catalog) -> None:
+        assert consent_needed(sample) == ""
 
     def test_is_not_needed_for_ones_own_cache(self) -> None:
         assert consent_needed(open_catalog(SOFTMAX)) == ""

@@ -142,6 +142,11 @@ class TestWhatItRestsOn:
         assert looped["computes the same"] == "yes"
         assert [looped[label] for label in ("registers", "spills", "bytes shared")] == ["32", "0", "1024"]
 
+    def test_a_sub_kernel_without_times_says_why(self) -> None:
+        subs = [sub_result(22.6), sub_result(None, agrees=None, problem="out of memory")]
+        found = sections(NORM, measured(bench_result("", subs=subs)))
+        assert [(entry.label, entry.value) for entry in found[2].entries][-1] == ("problem", "out of memory")
+
     def test_what_is_not_kept_says_why(self) -> None:
         found = sections(NORM, measured(bench_result("", 3e6, 4e6, device=Device.INTERPRETER)))
         assert ("not kept", "times of Triton's interpreter are no GPU times") in [

@@ -56,6 +56,11 @@ class TestDefaultPair:
         mark = (SOFTMAX, SOFTMAX.sub_kernels[0])
         assert pair_of(THREE, sub=2, mark=mark) == ("triton_red_fused_0", "triton_per_c_2")
 
+    def test_a_mark_is_compared_with_what_a_multi_kernels_row_shows(self) -> None:
+        mark = (SOFTMAX, SOFTMAX.sub_kernels[0])
+        assert pair_of(THREE, mark=mark, picked=2) == ("triton_red_fused_0", "triton_per_c_2")
+        assert pair_of(THREE, mark=mark) == ("triton_red_fused_0", "triton_red_a_0")
+
     def test_the_marked_sub_kernel_itself_is_compared_as_if_there_were_no_mark(self) -> None:
         assert pair_of(NORM, sub=1, mark=(NORM, NORM.sub_kernels[1])) == ("triton_red_fused_0", "triton_per_fused_1")
 

@@ -12,6 +12,7 @@ from textual.widgets import Input
 from mkexplorer.catalog import Catalog
 from mkexplorer.catalog.errors import PlaceError
 from mkexplorer.catalog.model import Diagnostic, KernelMetadata, PlaceKind, Severity
+from mkexplorer.tui.help import help_content
 from mkexplorer.tui.state import UiState
 from mkexplorer.tui.tab_bar import TabBar
 from mkexplorer.tui.tabs import TABS
@@ -377,6 +378,12 @@ class TestPaletteAndHelp:
             await session.shows("cbbbbbb/multi_kernel_0")
             await session.press("down", "enter")
             await session.until(lambda: session.cursor_text.startswith("▸ softmax"))
+
+    async def test_help_is_not_wrapped_again_on_a_small_screen(self) -> None:
+        async with explore(two_graphs().as_catalog, NARROW) as session:
+            await session.press("question_mark")
+            page = session.app.screen.query_one("VerticalScroll > Static")
+            assert page.content_size.height == len(help_content(session.explorer).plain.splitlines())
 
     async def test_help_lists_signs_words_and_keys_and_closes(self) -> None:
         async with explore(two_graphs().as_catalog, (120, 110)) as session:

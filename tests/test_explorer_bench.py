@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from mkexplorer.catalog import Catalog
+from mkexplorer.catalog import Catalog, open_catalog
 from mkexplorer.measure.errors import BenchError, BenchUnusable
 from mkexplorer.tui.pick_dialogs import ConfirmDialog
 from tests.bench_pilot import agree, bench_session, is_over, measured, said, state_of
@@ -66,7 +66,6 @@ class TestOne:
             await session.press("slash", *"softmax stats", "enter", "home")
             assert session.cursor_text.startswith("▾ graph 5_inference")
             await session.press("b")
-            await agree(session)
             await is_over(session)
             asked = [request.multi_kernel_id for request in bencher.requests]
             assert asked == [
@@ -99,7 +98,6 @@ class TestAll:
         bencher = measured(sample, 3.0, 2.0, picked=0)
         async with bench_session(sample, bencher) as session:
             await session.press("B")
-            await agree(session)
             await is_over(session)
             assert len(state_of(session).done) == 41
             assert [request.multi_kernel_id for request in bencher.requests] == [e.id for e in sample.multi_kernels]
@@ -113,7 +111,6 @@ class TestAll:
         bencher = measured(sample, 3.0, 2.0)
         async with bench_session(sample, bencher) as session:
             await session.press("slash", *"layer_norm", "enter", "B")
-            await agree(session)
             await is_over(session)
             assert len(bencher.requests) == len(session.explorer.kernels.shown_rows) < 41
 
@@ -148,9 +145,10 @@ class TestAll:
 
 
 class TestConsent:
-    async def test_code_of_a_bundle_runs_only_after_consent(self, sample: Catalog) -> None:
-        bencher = measured(sample, 3.0, 2.0)
-        async with bench_session(sample, bencher) as session:
+    async def test_code_of_a_bundle_runs_only_after_consent(self, sent_bundle: Path) -> None:
+        catalog = open_catalog(sent_bundle)
+        bencher = measured(catalog, 3.0, 2.0)
+        async with bench_session(catalog, bencher) as session:
             for no in ("escape", "n", "enter"):
                 await session.press("b")
                 await session.until(lambda: isinstance(session.app.screen, ConfirmDialog))
@@ -160,9 +158,10 @@ class TestConsent:
             assert bencher.requests == []
             assert "Nothing of this place was run" in said(session)
 
-    async def test_it_is_asked_once(self, sample: Catalog) -> None:
-        bencher = measured(sample, 3.0, 2.0)
-        async with bench_session(sample, bencher) as session:
+    async def test_it_is_asked_once(self, sent_bundle: Path) -> None:
+        catalog = open_catalog(sent_bundle)
+        bencher = measured(catalog, 3.0, 2.0)
+        async with bench_session(catalog, bencher) as session:
             await session.press("b")
             await agree(session)
             await is_over(session)
@@ -170,8 +169,9 @@ class TestConsent:
             await session.until(lambda: len(bencher.requests) == 2)
             await is_over(session)
 
-    async def test_a_key_pressed_twice_asks_once(self, sample: Catalog) -> None:
-        async with bench_session(sample, measured(sample, 3.0, 2.0)) as session:
+    async def test_a_key_pressed_twice_asks_once(self, sent_bundle: Path) -> None:
+        catalog = open_catalog(sent_bundle)
+        async with bench_session(catalog, measured(catalog, 3.0, 2.0)) as session:
             session.app.simulate_key("b")
             session.app.simulate_key("b")
             await session.until(lambda: isinstance(session.app.screen, ConfirmDialog))
@@ -179,6 +179,12 @@ class TestConsent:
             await session.until(lambda: session.app.screen is session.explorer)
             await session.pilot.pause()
             assert session.app.screen is session.explorer
+
+    async def test_the_sample_came_with_mkexplorer(self, sample: Catalog) -> None:
+        async with bench_session(sample, measured(sample, 3.0, 2.0)) as session:
+            await session.press("b")
+            await is_over(session)
+            assert len(state_of(session).done) == 1
 
     async def test_a_cache_of_ones_own_runs_unasked(self, cache: PlayedCache) -> None:
         async with bench_session(cache.catalog, measured(cache.catalog, 3.0, 2.0)) as session:

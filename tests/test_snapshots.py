@@ -16,7 +16,7 @@ from mkexplorer.catalog import Catalog
 from mkexplorer.tui.explorer_app import ExplorerApp
 from mkexplorer.tui.pythons import NoPython, Pythons
 from mkexplorer.tui.state import UiState
-from tests.bench_pilot import ScriptedPythons, agree, is_over
+from tests.bench_pilot import ScriptedPythons, is_over
 from tests.explorer_pilot import Session, opener_of
 from tests.fake_bencher import FakeBencher, bench_result
 
@@ -97,12 +97,12 @@ def test_benchmark_recorded(sample: Catalog, snap_compare: SnapCompare, size: tu
 
 @pytest.mark.parametrize("size", SIZES, ids=SIZE_NAMES)
 def test_benchmark_measured(sample: Catalog, snap_compare: SnapCompare, size: tuple[int, int]) -> None:
-    run = after(*LAYER_NORM, "b", agree, is_over, "escape", shows="measured in this session")
+    run = after(*LAYER_NORM, "b", is_over, "escape", shows="measured in this session")
     assert snap_compare(app_on(sample, "benchmark", scripted(sample)), terminal_size=size, run_before=run)
 
 
 @pytest.mark.parametrize("size", SIZES[:2], ids=SIZE_NAMES[:2])
 def test_benchmark_under_way(sample: Catalog, snap_compare: SnapCompare, size: tuple[int, int]) -> None:
-    run = after("B", agree, shows="loading, 1 of 2")
+    run = after("B", shows="loading, 1 of 2")
     app = app_on(sample, "benchmark", scripted(sample, threading.Event()))
     assert snap_compare(app, terminal_size=size, run_before=run)

@@ -53,11 +53,19 @@ def default_place() -> Path:
 
 def sample_path() -> Path:
     """The recorded cache that comes with mkexplorer: package data in a wheel, ``samples/`` in a checkout."""
-    package = Path(__file__).resolve().parents[1]
-    for folder in (package / "_samples", package.parent / "samples"):
-        if (folder / _SAMPLE).is_file():
-            return folder / _SAMPLE
+    for path in _sample_paths():
+        if path.is_file():
+            return path
     raise PlaceError(f"{_SAMPLE}: the sample is missing from this installation", "Install mkexplorer again.")
+
+
+def is_sample(path: str) -> bool:
+    return Path(path) in _sample_paths()
+
+
+def _sample_paths() -> tuple[Path, ...]:
+    package = Path(__file__).resolve().parents[1]
+    return package / "_samples" / _SAMPLE, package.parent / "samples" / _SAMPLE
 
 
 def detect(path: str | Path) -> Place:

@@ -33,8 +33,8 @@ _BAR_CELLS = 20
 
 
 def check_consent(given: Given, catalog: Catalog) -> None:
-    """Raises `MkexplorerError` where code of somebody else would run and nobody agreed; the sample is ours."""
-    reason = "" if given.trust or given.sample else consent_needed(catalog)
+    """Raises `MkexplorerError` where code of somebody else would run and nobody agreed."""
+    reason = "" if given.trust else consent_needed(catalog)
     if reason:
         raise MkexplorerError(reason.removesuffix("."), "If you trust it, run this again with --trust.")
 

@@ -108,14 +108,14 @@ def configuration_of(catalog: Catalog, target: Target, sub: SubKernel) -> Compil
         return _named_configuration(catalog, target, sub)
     config = best_config(catalog.configs(sub))
     if config is None:
-        raise nothing_compiled(sub)
+        raise nothing_compiled(catalog.wrapper(target.multi_kernel), sub)
     return config
 
 
 def _named_configuration(catalog: Catalog, target: Target, sub: SubKernel) -> CompiledConfig:
     configs = catalog.configs(sub)
     if not configs:
-        raise nothing_compiled(sub)
+        raise nothing_compiled(catalog.wrapper(target.multi_kernel), sub)
     fitting = [config for config in configs if config.hash.startswith(target.config)]
     if len(fitting) != 1:
         hashes = ", ".join(config.hash[:8] for config in configs)

@@ -1,6 +1,6 @@
 """A result of a measurement as plain values for JSON; the parts of it that workers and pick files tell, read back.
 
-{"schema": "mkexplorer-bench/1", "multi_kernel": id, "when": UTC, "device": "cuda" | "interpreter",
+{"multi_kernel": id, "when": UTC, "device": "cuda" | "interpreter",
  "arguments": from where they came, "bytes_moved": number or null,
  "sub_kernels": [{"cold": {"median_us", "q1_us", "q3_us", "n"} or null, "hot": likewise, "samples_us": [time, …],
                   "stock_us": time or null, "resources": {"registers", "spills", "shared_bytes"} or null,
@@ -26,15 +26,13 @@ from mkexplorer.catalog.plain import infinite, may, need, number, of_kind, resou
 from .model import BenchResult, Environment, SubKernelResult
 from .verdict import Judgement, Verdict
 
-_SCHEMA = "mkexplorer-bench/1"
-_MOST_SAMPLES = 100_000
+MOST_SAMPLES = 100_000
 _MOST_TEXTS = 100
 _LONGEST_TEXT = 1_000
 
 
 def as_record(result: BenchResult) -> dict[str, object]:
     return {
-        "schema": _SCHEMA,
         "multi_kernel": result.multi_kernel_id,
         "when": result.when,
         "device": result.device.value,
@@ -86,7 +84,7 @@ def environment(record: Mapping[str, object]) -> Environment:
 
 def samples(value: object) -> tuple[float, ...]:
     listed = of_kind(value, list, "samples_us")
-    return tuple(time_us(each, "samples_us") for each in listed[:_MOST_SAMPLES])
+    return tuple(time_us(each, "samples_us") for each in listed[:MOST_SAMPLES])
 
 
 def texts(record: Mapping[str, object], key: str) -> tuple[str, ...]:

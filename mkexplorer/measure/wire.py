@@ -9,11 +9,10 @@ from mkexplorer.catalog.model import Argument, TensorArgument
 from mkexplorer.catalog.plain import may, need
 
 from .model import ArgumentSource, BenchRequest, BenchResult, Device, KernelUnderTest, Progress, Stage, SubKernelResult
-from .records import count, duration_us, environment, read_judgement, samples, sub_kernel_results, texts
+from .records import MOST_SAMPLES, count, duration_us, environment, read_judgement, samples, sub_kernel_results, texts
 from .verdict import Judgement, regret
 
-_SOURCES = {"get_args": ArgumentSource.GET_ARGS, "estimated": ArgumentSource.ESTIMATED}
-_MOST_SAMPLES = 100_000
+_MADE = {"get_args": ArgumentSource.GET_ARGS, "estimated": ArgumentSource.ESTIMATED}
 
 
 def bench_job(request: BenchRequest, device: Device, *, with_stock: bool) -> dict[str, object]:
@@ -53,7 +52,7 @@ class Listener:
 
     def _add(self, new: list[tuple[float, ...]]) -> None:
         before = self.samples_us or [()] * self.sub_kernel_count
-        if len(new) != self.sub_kernel_count or sum(map(len, before)) > _MOST_SAMPLES:
+        if len(new) != self.sub_kernel_count or sum(map(len, before)) > MOST_SAMPLES:
             raise ValueError("'times_us' has too much or too little")
         self.samples_us = [old + more for old, more in zip(before, new, strict=True)]
 
@@ -72,7 +71,7 @@ def read_result(answer: Mapping[str, object], request: BenchRequest, device: Dev
         device=device,
         sub_kernels=sub_kernels,
         judgement=judgement,
-        source=_SOURCES.get(need(answer, "arguments", str), request.source),
+        source=_source(need(answer, "arguments", str), request.source),
         bytes_moved=count(answer, "bytes_moved"),
         environment=environment(need(answer, "environment", dict)),
         rounds=count(answer, "rounds") or 0,
@@ -80,6 +79,12 @@ def read_result(answer: Mapping[str, object], request: BenchRequest, device: Dev
         wall_us=duration_us(answer, "wall_us"),
         notes=(*request.notes, *texts(answer, "notes"), *doubts),
     )
+
+
+def _source(told: str, asked: ArgumentSource) -> ArgumentSource:
+    if told != "given" and told not in _MADE:
+        raise ValueError(f"no arguments are {told!r}")
+    return _MADE.get(told, asked)
 
 
 def _judgement(

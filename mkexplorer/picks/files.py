@@ -162,10 +162,13 @@ def _unreadable(store: Store, path: str, error: PlaceError) -> Pick:
     return Pick(PickState.UNKNOWN, path=path, reason=error.message)
 
 
+NEVER_CHANGED = "a bundle is never changed"
+
+
 def find_obstacle(store: Store, path: str) -> str:
     """Why the file at ``path`` must not be replaced: a link, no file, another owner, a bundle; '' where it may."""
     if not isinstance(store, FolderStore):
-        return "a bundle is never changed; change the cache that it was made from"
+        return NEVER_CHANGED
     shelf, _, _ = path.partition("/")
     for each in (shelf, path):
         try:

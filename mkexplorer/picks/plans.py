@@ -13,7 +13,7 @@ from mkexplorer.catalog.store import FolderStore, Store
 
 from .book import PickBook
 from .changes import PickChange, full_id, last_batch, one_per_file, plan_clear, plan_pin, plan_undo
-from .files import read_histories, read_pick_file
+from .files import NEVER_CHANGED, read_histories, read_pick_file
 from .model import Machine, Measured, PickFile, PickState
 from .rules import has_no_file
 from .writing import Occasion, apply_changes, remove_leftover
@@ -51,7 +51,7 @@ class Outcome:
 
 def pins(book: PickBook, chosen: Iterable[tuple[MultiKernel, int]], why: str = "") -> Plan:
     """Raises `MkexplorerError` where two that share a file are to differ."""
-    return _plan(lambda one: plan_pin(one[0], book.of(one[0]).file, one[1], why), chosen)
+    return _plan_in(book, lambda one: plan_pin(one[0], book.of(one[0]).file, one[1], why), chosen)
 
 
 def winners(book: PickBook, chosen: Iterable[Winner]) -> Plan:
@@ -60,11 +60,11 @@ def winners(book: PickBook, chosen: Iterable[Winner]) -> Plan:
     for one in chosen:
         file = book.of(one.multi_kernel).file
         by_path.setdefault(file.path or one.multi_kernel.id, one)
-    return _plan(lambda one: _pin_of(book, one), by_path.values())
+    return _plan_in(book, lambda one: _pin_of(book, one), by_path.values())
 
 
 def clears(book: PickBook, multi_kernels: Iterable[MultiKernel], why: str = "") -> Plan:
-    return _plan(lambda one: plan_clear(one, book.of(one).file, why), multi_kernels)
+    return _plan_in(book, lambda one: plan_clear(one, book.of(one).file, why), multi_kernels)
 
 
 def clears_of_all(book: PickBook, why: str = "") -> Plan:
@@ -111,6 +111,14 @@ def remove_leftovers(store: Store, paths: Iterable[str]) -> Iterator[tuple[str, 
 def _pin_of(book: PickBook, one: Winner) -> PickChange | None:
     change = plan_pin(one.multi_kernel, book.of(one.multi_kernel).file, one.index, one.why)
     return replace(change, measured=one.measured, machine=one.machine) if change else None
+
+
+def _plan_in(book: PickBook, planner: Callable[[_One], PickChange | None], ones: Iterable[_One]) -> Plan:
+    """As `_plan`; a bundle refuses once, and not once for each pick."""
+    if isinstance(book.catalog.store, FolderStore):
+        return _plan(planner, ones)
+    bundle = MkexplorerError(f"{book.catalog.place.path}: {NEVER_CHANGED}", "Change the cache that it was made from.")
+    return Plan(refusals=(bundle,) if any(True for _ in ones) else ())
 
 
 def _plan(planner: Callable[[_One], PickChange | None], ones: Iterable[_One]) -> Plan:

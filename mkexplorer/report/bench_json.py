@@ -111,7 +111,7 @@ def _result(each: Benched) -> dict[str, object]:
     is_gpu, moved = each.result.device is Device.CUDA, each.result.bytes_moved
     timings = [sub.cold if is_gpu else None for sub in each.result.sub_kernels]
     return {
-        **{key: value for key, value in record.items() if key not in ("schema", "judgement")},
+        **{key: value for key, value in record.items() if key != "judgement"},
         "title": row.title,
         "shape": row.shape,
         "dtype": row.dtype,
@@ -124,7 +124,7 @@ def _result(each: Benched) -> dict[str, object]:
 
 
 def _record(result: BenchResult | None) -> dict[str, object] | None:
-    return {key: value for key, value in as_record(result).items() if key != "schema"} if result else None
+    return as_record(result) if result else None
 
 
 def _failure(each: Unmeasured) -> dict[str, object]:

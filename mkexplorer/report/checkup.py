@@ -96,7 +96,7 @@ def _interpreter(patient: Patient) -> Iterator[Finding]:
         names = ", ".join(f"{count} × {name}" if count > 1 else name for name, count in counted)
         yield Finding(Level.OK, f"GPU {names}, driver {identity.driver}")
     else:
-        yield Finding(Level.OK, "no NVIDIA GPU: picks can be seen and changed here, and nothing can be timed")
+        yield Finding(Level.OK, "no NVIDIA GPU: nothing can be timed here")
 
 
 def _cache(patient: Patient) -> Iterator[Finding]:
@@ -167,7 +167,7 @@ def _costs(book: PickBook, where: str) -> Iterator[Finding]:
         what = f"{_counted(found.slower, 'pick')} surely slower than another sub-kernel: {loss_text(found.loss_us)}"
         yield Finding(Level.WARNING, what, f"mkexplorer audit --recorded --apply{where}")
     if found.unjudged:
-        what = f"{_counted(found.unjudged, 'pick')} that nobody measured: `mkexplorer audit{where}` does"
+        what = f"{_counted(found.unjudged, 'pick')} that nobody measured: `mkexplorer audit{where}` does, on a GPU"
         yield Finding(Level.OK, what)
 
 

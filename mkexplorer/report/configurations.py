@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from mkexplorer.catalog.errors import MkexplorerError
-from mkexplorer.catalog.model import CompiledConfig, SubKernel
+from mkexplorer.catalog.model import CompiledConfig, SubKernel, Wrapper
+from mkexplorer.catalog.wrapper_parser import OWN
 
 
 def best_config(configs: Sequence[CompiledConfig]) -> CompiledConfig | None:
@@ -24,12 +25,18 @@ def config_text(config: CompiledConfig) -> str:
     return ", ".join(parts) or config.hash[:8]
 
 
-def nothing_compiled(sub_kernel: SubKernel) -> MkexplorerError:
-    return MkexplorerError(
-        f"nothing compiled of {_spoken(sub_kernel)} is in this place",
-        "Triton keeps its stages in the folder `triton` of the cache directory; open that directory, or run the "
-        "program once more with it in TORCHINDUCTOR_CACHE_DIR.",
-    )
+def nothing_compiled(wrapper: Wrapper, sub_kernel: SubKernel) -> MkexplorerError:
+    if wrapper.written_by == OWN:
+        advice = (
+            "Triton keeps the stages of a program's own kernels in its own cache. "
+            "`mkexplorer show ID --resources --target sm_90` compiles the sub-kernels and tells what they take."
+        )
+    else:
+        advice = (
+            "Triton keeps its stages in the folder `triton` of the cache directory; open that directory, or run the "
+            "program once more with it in TORCHINDUCTOR_CACHE_DIR."
+        )
+    return MkexplorerError(f"nothing compiled of {_spoken(sub_kernel)} is in this place", advice)
 
 
 def no_source(sub_kernel: SubKernel) -> MkexplorerError:

@@ -69,19 +69,20 @@ class Comparison:
 def default_pair(selection: Selection) -> tuple[Subject, Subject] | None:
     """What a selection is about: the marked sub-kernel and this one; else the picked one and this one; else 0 and 1.
 
-    None where there are no two sub-kernels.
+    On a multi-kernel's own row this one is what the other tabs show there. None where there are no two sub-kernels.
     """
     multi_kernel = selection.multi_kernel
     if multi_kernel is None:
         return None
     subs = multi_kernel.sub_kernels
-    current = selection.sub_kernel or (subs[0] if subs else None)
-    if current is None:
+    if not subs:
         return None
-    if selection.mark is not None and selection.mark != (multi_kernel, current):
-        return Subject(*selection.mark), Subject(multi_kernel, current)
+    shown = selection.sub_kernel or subs[selection.picked or 0]
+    if selection.mark is not None and selection.mark != (multi_kernel, shown):
+        return Subject(*selection.mark), Subject(multi_kernel, shown)
     if len(subs) < 2:
         return None
+    current = selection.sub_kernel or subs[0]
     other = subs[0] if current.index != subs[0].index else subs[1]
     picked = selection.picked
     if selection.sub_kernel is not None:
@@ -96,7 +97,7 @@ def with_config(catalog: Catalog, subject: Subject) -> Subject:
         return subject
     config = best_config(catalog.configs(subject.sub_kernel))
     if config is None:
-        raise nothing_compiled(subject.sub_kernel)
+        raise nothing_compiled(catalog.wrapper(subject.multi_kernel), subject.sub_kernel)
     return replace(subject, config=config)
 
 

@@ -14,7 +14,7 @@ from mkexplorer.tui.commands import verbs
 from mkexplorer.tui.explorer_panes import ExplorerPanes
 
 KEY_WIDTH = 20
-TEXT_WIDTH = 64  # fits the page at 80 columns
+TEXT_WIDTH = 63  # fits the page at 80 columns
 
 _SIGNS = (
     ("✓ fastest", "the picked sub-kernel is the fastest"),
@@ -68,8 +68,8 @@ def help_content(screen: ExplorerPanes) -> Content:
 def _about(widgets: Sequence[DOMNode]) -> list[str]:
     """What widgets say about themselves, their Markdown marks left out."""
     texts = dict.fromkeys(str(type(widget).__dict__.get("HELP", "")) for widget in widgets)
-    plain = " ".join(re.sub(r"\*\*|`", "", text).replace("\n- ", "\n\n- ") for text in texts)
-    return [line for part in plain.split("\n\n") for line in textwrap.wrap(part, TEXT_WIDTH)]
+    plain = "\n\n".join(re.sub(r"\*\*|`", "", text).replace("\n- ", "\n\n- ") for text in texts)
+    return [line for part in plain.split("\n\n") for line in textwrap.wrap(part.strip(), TEXT_WIDTH)]
 
 
 def _table(title: str, rows: Sequence[tuple[str, str]], about: Sequence[str] = ()) -> Content:

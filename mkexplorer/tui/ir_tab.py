@@ -157,7 +157,7 @@ SASS is read from the cubin by `cuobjdump` or `nvdisasm`, which Triton brings.
             configs = catalog.configs(subject.sub_kernel)
             config = subject.config if subject.config in configs else best_config(configs)
             if config is None:
-                raise nothing_compiled(subject.sub_kernel)
+                raise nothing_compiled(catalog.wrapper(subject.multi_kernel), subject.sub_kernel)
             document = read(catalog, replace(subject, config=config))
         except (MkexplorerError, OSError) as error:
             self.post_message(self.Read(subject, configs, None, error))

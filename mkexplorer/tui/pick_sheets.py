@@ -37,13 +37,13 @@ def plan_content(book: PickBook, plan: Plan) -> Content:
 
 
 def made_text(namer: Namer, outcomes: Sequence[Outcome]) -> str:
-    """What was done, as it was read back, and what `u` does next."""
+    """What was done, as it was read back, and that `u` takes it back."""
     is_undo = outcomes[0].change.action is Action.UNDO
-    take_back = "u again goes further back." if is_undo else "u takes it back."
+    take_back = "" if is_undo else " u takes it back."
     if len(outcomes) > 1:
-        return f"{len(outcomes)} picks are {'as they were' if is_undo else 'changed'}. {take_back}"
+        return f"{len(outcomes)} picks are {'as they were' if is_undo else 'changed'}.{take_back}"
     (row,) = made_rows(namer, outcomes)
-    return f"{row.label}:\n{row.before} → {row.after}. {take_back}"
+    return f"{row.label}:\n{row.before} → {row.after}.{take_back}"
 
 
 def environment_warnings(notes: Iterable[EnvironmentNote]) -> list[str]:
