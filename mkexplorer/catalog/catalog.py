@@ -115,7 +115,7 @@ class Catalog:
             return (exact or candidates)[0]
         if not candidates:
             raise UnknownId(
-                f"no multi-kernel has the id {text!r}", "`mkexplorer list` of the same place shows the ids."
+                f"no multi-kernel has the id {text!r}", "`mkexplorer list` of this place shows the ids."
             )
         shown = ", ".join(multi_kernel.id for multi_kernel in candidates[:_CANDIDATES_SHOWN])
         more = ", …" if len(candidates) > _CANDIDATES_SHOWN else ""
