@@ -61,7 +61,7 @@ def test_a_module_too(folder: Path) -> None:
 
 
 def test_a_folder_with_a_main_module_too(folder: Path) -> None:
-    (folder / "programs" / "__main__.py").write_text("import sys\nprint(sys.argv)\nimport helper\n")
+    (folder / "programs" / "__main__.py").write_text("import sys\nprint(sys.argv, sys.path[0])\nimport helper\n")
     assert both("programs", "1", folder=folder).returncode == 0
 
 
@@ -110,7 +110,7 @@ def test_the_package_of_a_module_is_imported_once_and_as_python_does(folder: Pat
         "import sys\nsys.excepthook = lambda *found: print(found[0])\n1 / 0\n",
         "import gc\nprint(gc.isenabled())\n",
         "print(__builtins__.len('abc'))\n",
-        "print(type(1 if True else 2), __annotations__ if '__annotations__' in globals() else None)\nx: int = 1\n",
+        "print(type(1 if True else 2), globals().get('__annotations__'))\nx: int = 1\n",
     ],
 )
 def test_it_ends_as_python_ends(folder: Path, text: str) -> None:

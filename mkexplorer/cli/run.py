@@ -38,7 +38,7 @@ def run_program(program: Program, measure: str, report: bool) -> int:
     sys.argv = ["-m" if program.is_module else program.name, *program.arguments]
     is_searched = not program.is_module and pkgutil.get_importer(program.name) is not None  # a folder, or a zip file
     if is_searched:
-        _search_first(program.name)
+        _search_first(os.path.abspath(program.name))
     elif not sys.flags.safe_path:
         sys.path[0] = os.getcwd() if program.is_module else os.path.dirname(os.path.realpath(program.name))
     if program.is_module or is_searched:
@@ -95,6 +95,8 @@ def _run_script(path: str) -> None:
 def _new_main() -> ModuleType:
     main = ModuleType("__main__")
     main.__dict__["__builtins__"] = builtins  # the module, as Python has it there alone
+    if sys.version_info < (3, 14):
+        main.__dict__["__annotations__"] = {}
     sys.modules["__main__"] = main
     return main
 

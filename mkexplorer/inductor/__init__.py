@@ -14,5 +14,6 @@ launcher. ``install`` takes
   rule takes time.
 
 `install` and `releases` import no torch. It is there when Inductor looks up the classes that `call` and `size_hints`
-put in the place of its own; nothing else of torch is touched, but for the setting that turns multi-kernels on.
+put in the place of its own. Besides these it touches the setting that turns multi-kernels on, and two functions of
+torch's code generation that are wrong once they are on (`generating`).
 """

@@ -10,7 +10,6 @@ import sys
 import threading
 import warnings
 from collections.abc import Iterator
-from contextvars import ContextVar
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
@@ -18,15 +17,14 @@ from typing import Any
 from .late_imports import Action, LateImports
 from .releases import ADAPTERS, SUPPORTED, Adapter, adapter_of, missing_from
 from .settings import Measure, settings
+from .switch import turn_off, turn_on
 
 _STOCK = "torch._inductor.codegen.multi_kernel"
 _CONFIG = "torch._inductor.config"
 # It has a name of its own for the class, by which C++ wrappers look their choices up.
 _EARLY = "torch._inductor.codegen.cpp_wrapper_gpu"
+_SCHEDULING = "torch._inductor.codegen.triton"
 _VARIABLE = "TORCHINDUCTOR_MULTI_KERNEL"
-_OPTION = "triton.multi_kernel"
-# To torch as good as 1; told from the 1 that a program sets also where a `patch` of torch's has made it what is set.
-_ON = True
 _lock = threading.RLock()
 
 
@@ -102,9 +100,14 @@ class _Installation:
 
     def __init__(self) -> None:
         modules = {f"{__package__}.{name}" for adapter in ADAPTERS for name in adapter.classes.values()}
-        actions = {_CONFIG: self._turn_on, _STOCK: self._replace, **dict.fromkeys(modules, self._resume)}
+        actions = {
+            _CONFIG: self._turn_on,
+            _STOCK: self._replace,
+            _SCHEDULING: self._decline,
+            **dict.fromkeys(modules, self._resume),
+        }
         self._imports = LateImports({name: self._safely(action) for name, action in actions.items()})
-        self._replaced: list[tuple[ModuleType, str, Any, Any]] = []
+        self._replaced: list[tuple[Any, str, Any, Any]] = []
         self._put_off: ModuleType | None = None
         self._config: Any = None
         self._warned = False
@@ -135,7 +138,7 @@ class _Installation:
                 setattr(early, name, stock)
         self._replaced.clear()
         if self._config is not None:
-            _turn_off(self._config)
+            turn_off(self._config)
             self._config = None
 
     def _adapter(self) -> Adapter | None:
@@ -151,8 +154,7 @@ class _Installation:
             return
         if config.cpp_wrapper and not adapter.is_for_cpp and not config.triton.autotune_at_compile_time:
             return
-        if config._is_default(_OPTION) and config.triton.multi_kernel == 0:
-            _set_default(config, _ON)
+        if turn_on(config):
             self._config = config
 
     def _replace(self, stock: ModuleType) -> None:
@@ -169,8 +171,21 @@ class _Installation:
             for holder in (stock, sys.modules.get(_EARLY)):
                 known = getattr(holder, name, None)
                 if isinstance(holder, ModuleType) and known is not None:
-                    setattr(holder, name, our)
-                    self._replaced.append((holder, name, our, known))
+                    self._put(holder, name, our)
+        from .generating import named_apart
+
+        self._put(stock.MultiKernelState, "define_kernel", named_apart(stock.MultiKernelState.define_kernel))
+
+    def _decline(self, scheduling: Any) -> None:
+        if self._adapter() is not None:
+            from .generating import declined
+
+            held = scheduling.TritonScheduling
+            self._put(held, "create_kernel_choices", declined(held.create_kernel_choices))
+
+    def _put(self, holder: Any, name: str, ours: Any) -> None:
+        self._replaced.append((holder, name, ours, getattr(holder, name)))
+        setattr(holder, name, ours)
 
     def _resume(self, _: object) -> None:
         """One of our modules is done."""
@@ -220,24 +235,6 @@ def _place_outside() -> tuple[str, int]:
     while frame.f_back is not None and frame.f_globals.get("__name__") in (__name__, "contextlib"):
         frame = frame.f_back
     return frame.f_code.co_filename, frame.f_lineno
-
-
-def _turn_off(config: Any) -> None:
-    _set_default(config, 0)
-    if config.triton.multi_kernel is _ON:
-        unset = importlib.import_module("torch.utils._config_module")._UNSET_SENTINEL
-        config._make_closure_patcher(**{_OPTION: unset})()
-
-
-def _set_default(config: Any, value: int) -> None:
-    """For all threads, and for nobody who has set it: from torch 2.12 on what is set counts for one thread only."""
-    config._config[_OPTION].default = value
-    # Torch makes the keys of its caches from copies that it keeps until a setting is set.
-    if hasattr(config, "_is_dirty"):  # torch 2.9 to 2.12
-        config._is_dirty = True
-    for name, dirty in (("_hash_dirty_var", True), ("_get_dict_dirty_keys_var", None)):
-        if hasattr(config, name):  # torch 2.13: one for each thread; in a new one all are dirty
-            setattr(config, name, ContextVar(name, default=dirty))
 
 
 _installation = _Installation()

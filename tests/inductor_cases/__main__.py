@@ -17,6 +17,7 @@ from tests.inductor_cases import (
     choosing,
     cpp,
     failing,
+    generating,
     installing,
     launching,
     measuring,
@@ -28,7 +29,7 @@ from tests.inductor_cases import (
 from tests.stand_in_gpu import effects, names, set_times
 
 # Installing comes first: a `patch` of torch's settings, as others use, leaves them as if a person had set them.
-SUBJECTS = (installing, choosing, launching, pick_files, measuring, failing, torch_ways, cpp, ranks, shapes)
+SUBJECTS = (installing, generating, choosing, launching, pick_files, measuring, failing, torch_ways, cpp, ranks, shapes)
 
 
 def all_cases() -> dict[str, Callable[[Path], None]]:
