@@ -16,6 +16,7 @@ import pytest
 import torch
 
 from mkexplorer.catalog.store import FolderStore
+from mkexplorer.multikernel import pick_store
 from mkexplorer.multikernel.call import MultiKernelCall
 from mkexplorer.multikernel.environment import SettingError, config
 from mkexplorer.multikernel.errors import MultiKernelError
@@ -203,6 +204,17 @@ def test_a_cache_that_cannot_be_written_stops_nobody(
     (tmp_path / "file").write_text("")
     assert two(tmp_path / "file" / "cache").run(1, 2) == "persistent"
     assert "is not kept" in messages.text
+
+
+def test_evidence_that_cannot_be_written_stops_nobody(
+    tmp_path: Path, times: Stopwatch, messages: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise TypeError("no JSON")
+
+    monkeypatch.setattr(pick_store, "apply_change", fail)
+    assert two(tmp_path).run(1, 2) == "persistent"
+    assert "is not kept: no JSON" in messages.text
 
 
 def test_a_changed_sub_kernel_has_a_pick_of_its_own(tmp_path: Path) -> None:

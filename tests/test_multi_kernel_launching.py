@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,6 +18,7 @@ from mkexplorer.multikernel.environment import config
 from mkexplorer.multikernel.errors import MultiKernelError
 from mkexplorer.multikernel.launching import Kernel
 from mkexplorer.multikernel.meta import KernelMeta
+from mkexplorer.multikernel.sources import literal
 
 from .stub_kernels import Stopwatch, StubKernel, run_module
 
@@ -103,6 +105,21 @@ def test_what_was_found_is_remembered(times: Stopwatch, tmp_path: Path) -> None:
     for _ in range(2):
         kernel(*CONFIGS, file=tmp_path / "k.best_config").run(1, 2, grid=(3,))
     assert len(times.races) == 1
+
+
+@pytest.mark.parametrize("values", [(torch.float16, torch.float32), ((16,), (32,)), (math.inf, -math.inf)])
+def test_what_json_has_no_value_for_is_remembered_too(
+    times: Stopwatch, tmp_path: Path, values: tuple[Any, Any]
+) -> None:
+    file = tmp_path / "k.best_config"
+    found = []
+    for _ in range(2):
+        one = kernel(*({"EPS": value} for value in values), file=file)
+        one.run(1, 2, 16, grid=(3,))
+        found.append(one.configuration)
+    assert found == [{"EPS": values[1]}] * 2
+    assert len(times.races) == 1
+    assert json.loads(file.read_text())["EPS"] == literal(values[1])
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"BLOCK": 32}', b"\xff"])

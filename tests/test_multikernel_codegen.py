@@ -235,6 +235,63 @@ def test_workspaces_are_made_zeroed_and_let_go() -> None:
     assert "'reset_to_zero_arg_names': ['ws_ptr']" in kernel_text(small)
 
 
+@pytest.mark.parametrize(
+    ("number", "written"),
+    [(float("-inf"), "float('-inf')"), (float("nan"), "float('nan')"), (2.5, "2.5"), (None, "None")],
+)
+def test_a_number_is_written_as_python_reads_it(number: float | None, written: str) -> None:
+    arguments = (Argument("x", ArgumentKind.IN), Argument("fill", ArgumentKind.NUMBER))
+    multi_kernel = MultiKernel((spec("one", *arguments), spec("two", *arguments)))
+    tensors = (Tensor("x", "float32", (8,)),)
+    text = wrapper_text(GeneratedModule((Call(multi_kernel, {"fill": number}),), tensors, device="cpu"))
+    assert f"multi_kernel_0.run(x, {written}, grid=None, stream=None)" in body(text)
+
+
+@pytest.mark.parametrize("name", ["scale", "other", "multi_kernel_0", "stream0"])
+def test_a_tensor_hides_nothing_that_the_module_uses(name: str) -> None:
+    """Also where the name that it would get next is another tensor's, and where it is given back."""
+    taken, free = Argument(name, ArgumentKind.IN_OUT), Argument(f"{name}_", ArgumentKind.IN)
+    multi_kernel = MultiKernel((spec("scale", taken, free), spec("other", taken, free)))
+    tensors = tuple(Tensor(each.name, "float32", (8,)) for each in (taken, free))
+    generated = GeneratedModule((Call(multi_kernel),), tensors, outputs=(name,))
+    text = wrapper_text(generated)
+    lines = body(text)
+    assert lines[0] == f"{name}__, {name}_ = args"
+    assert f"assert_size_stride({name}__, (8, ), (1, ))" in lines
+    assert lines[-2:] == [
+        f"multi_kernel_0.run({name}__, {name}_, grid=None, stream=stream0)",
+        f"return ({name}__,)",
+    ]
+    assert f"return [{name}__, {name}_]" in text
+
+
+def test_a_buffer_or_a_workspace_hides_no_kernel() -> None:
+    x, y = Argument("x", ArgumentKind.IN, value="buf0"), Argument("y", ArgumentKind.OUT, value="buf1")
+    scratch = Argument("ws_ptr", ArgumentKind.WORKSPACE, "*u8", value="two")
+    sub_kernels = [spec(name, x, y, scratch, workspaces=(Workspace("two", 64),)) for name in ("one", "two")]
+    call = Call(MultiKernel(tuple(sub_kernels)), variables={"buf1": "one"})
+    generated = GeneratedModule(
+        (call,), (Tensor("buf0", "float32", (8,)),), (Tensor("one", "float32", (8,)),), ("one",)
+    )
+    assert body(wrapper_text(generated))[-5:] == [
+        "one_ = empty_strided_cuda((8, ), (1, ), torch.float32)",
+        "two_ = empty_strided_cuda((64, ), (1, ), torch.uint8)",
+        "multi_kernel_0.run(buf0, one_, two_, grid=None, stream=stream0)",
+        "del two_",
+        "return (one_,)",
+    ]
+
+
+@pytest.mark.parametrize("name", ["call", "grid", "torch", "globals", "multi_kernel_0"])
+def test_a_kernel_hides_nothing_that_the_module_uses(name: str) -> None:
+    x = Argument("x", ArgumentKind.IN)
+    multi_kernel = MultiKernel((spec(name, x), spec("other", x)))
+    text = wrapper_text(GeneratedModule((Call(multi_kernel, grid=("1",)),), (Tensor("x", "float32", (8,)),)))
+    assert f"\n{name}_1 = async_compile.triton('{name}', " in text
+    assert f"    {name}_1, other,\n" in text
+    assert f"\n{name} = async_compile.triton(" not in text
+
+
 def test_a_missing_number_is_named() -> None:
     with pytest.raises(DefinitionError, match="the call of multi_kernel_0 gives no number for n_cols"):
         wrapper_text(module(Call(softmax(), {"row_stride": 1, "n_rows": 1})))

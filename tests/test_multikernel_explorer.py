@@ -10,6 +10,7 @@ from mkexplorer.catalog.catalog import open_catalog
 from mkexplorer.catalog.model import Kind, ScalarArgument, TensorArgument
 from mkexplorer.cli import main
 from mkexplorer.multikernel.codegen import Call, GeneratedModule, Tensor
+from mkexplorer.multikernel.kernel import Argument, ArgumentKind, MultiKernel, SubKernelSpec
 from mkexplorer.multikernel.modules import PICK_ENDING, key_of, path_of, write_module
 from mkexplorer.multikernel.sources import kernel_text, run_module_text
 
@@ -46,6 +47,26 @@ def test_the_same_parser_reads_it(cache: Path) -> None:
         assert isinstance(tensor, TensorArgument)
         assert (tensor.name, tensor.dtype, tensor.shape, tensor.stride) == (name, "torch.float32", (8, 100), (128, 1))
     assert [each.value for each in numbers if isinstance(each, ScalarArgument)] == [128, 8, 100]
+
+
+@pytest.mark.parametrize("number", ["-inf", "inf", "nan"])
+def test_what_is_no_finite_number_is_read_as_it_is_written(
+    number: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = Argument("x", ArgumentKind.IN, "*fp32"), Argument("fill", ArgumentKind.NUMBER, "fp32")
+    ways = tuple(SubKernelSpec(name, f"@triton.jit\ndef {name}(x, fill):\n    pass\n", arguments) for name in "ab")
+    call = Call(MultiKernel(ways), {"fill": float(number)})
+    write_module(GeneratedModule((call,), (Tensor("x", "float32", (8,)),)), tmp_path)
+    catalog = open_catalog(tmp_path)
+    assert catalog.diagnostics == ()
+    (found,) = catalog.multi_kernels
+    x, fill = found.calls[0].arguments
+    assert isinstance(x, TensorArgument)
+    written = f"float('{number}')"
+    assert fill == ScalarArgument("fill", written, written)
+    for command in (["list", str(tmp_path)], ["show", found.id, "--place", str(tmp_path)]):
+        assert main(command) == 0
+    assert written in capsys.readouterr().out
 
 
 def test_the_files_of_sub_kernels_are_found(cache: Path) -> None:

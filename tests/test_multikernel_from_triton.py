@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import importlib
 import math
+import os
 import re
+import sys
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -180,6 +184,60 @@ def test_a_kernel_without_a_file_is_told() -> None:
     exec("def made(x_ptr):\n    tl.store(x_ptr, 1)", scope)
     with pytest.raises(DefinitionError, match="the source of made cannot be found"):
         sub_kernel(SimpleNamespace(fn=scope["made"]))
+
+
+ADDS = """import triton
+import triton.language as tl
+
+
+@triton.jit
+def taken(x):
+    return tl.load(x)
+
+
+@triton.jit
+def add(x, acc):
+    tl.store(acc, tl.load(acc) + taken(x))
+"""
+
+
+@pytest.fixture
+def loaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """The kernels of a file that may then be edited."""
+    (tmp_path / "edited_kernels.py").write_text(ADDS)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.delitem(sys.modules, "edited_kernels", raising=False)
+    importlib.invalidate_caches()
+    return importlib.import_module("edited_kernels")
+
+
+def edit(module: Any, text: str) -> None:
+    Path(module.__file__).write_text(text)
+    os.utime(module.__file__, (1, 1))
+
+
+NEW = {
+    "the kernel": ADDS.replace("tl.load(acc) + ", ""),
+    "lines above": ADDS.replace("\n\n", "\n# new\n\n"),
+    "half of it saved": "def (",
+}
+
+
+@pytest.mark.parametrize("now", [*NEW.values(), ADDS.replace("tl.load(x)", "0")], ids=[*NEW, "its helper"])
+def test_what_counts_is_the_source_that_triton_compiles_and_not_what_was_edited_since(loaded: Any, now: str) -> None:
+    before = sub_kernel(loaded.add)
+    edit(loaded, now)
+    assert sub_kernel(loaded.add) == before
+    assert before.mutated == ("acc",)
+
+
+@pytest.mark.parametrize("now", NEW.values(), ids=NEW)
+def test_where_triton_has_kept_no_source_the_files_counts_while_it_is_the_functions(loaded: Any, now: str) -> None:
+    interpreted = SimpleNamespace(fn=loaded.add.fn)
+    assert sub_kernel(interpreted).mutated == ("acc",)
+    edit(loaded, now)
+    with pytest.raises(DefinitionError, match="one that says something else by now"):
+        sub_kernel(interpreted)
 
 
 def test_the_tests_kernels_are_what_they_claim() -> None:

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import importlib
+import os
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+from typing import Any
 
 import pytest
+import triton
 from hypothesis import given
 from hypothesis import strategies as st
 
 from mkexplorer.multikernel.errors import DefinitionError
-from mkexplorer.multikernel.grids import compile_grid, grid_text
-
-
-class triton:  # as users import it
-    @staticmethod
-    def cdiv(number: int, divisor: int) -> int:
-        return -(number // -divisor)
+from mkexplorer.multikernel.grids import compile_grid, grid_text, told_grid
 
 
 def test_a_grid_uses_all_names_that_a_kernel_gets() -> None:
@@ -73,3 +74,91 @@ def test_a_function_that_is_more_than_an_expression_is_not_told() -> None:
     assert grid_text(lambda meta: (len(meta),)) is None
     assert grid_text(lambda meta: (meta["n"] if meta["n"] else 1,)) is None
     assert grid_text(print) is None
+
+
+def cdiv(number: int, divisor: int) -> int:
+    return -8 * (number // -divisor)
+
+
+@pytest.mark.parametrize(
+    "grid",
+    [
+        lambda meta: (triton.cdiv(x=meta["n"], y=meta["BLOCK"]),),
+        lambda meta: (cdiv(meta["n"], meta["BLOCK"]),),
+        lambda meta: (meta["round"](meta["n"]),),
+        lambda meta: (meta["n"] * 0.5,),
+        lambda meta: (meta["x"].shape[0],),
+        lambda meta: (meta["shape"][0],),
+        lambda meta: (meta[0],),
+        lambda meta: meta["n"],
+        lambda meta, *, n=8: (triton.cdiv(n, meta["BLOCK"]),),
+    ],
+)
+def test_what_a_text_would_tell_otherwise_is_not_told(grid: Any) -> None:
+    assert grid_text(grid) is None
+
+
+def test_a_function_is_told_as_often_as_it_is_asked_for() -> None:
+    def grid(meta: Mapping[str, int]) -> tuple[int]:
+        return (triton.cdiv(meta["n"], meta["BLOCK"]) * meta["k"],)
+
+    assert [grid_text(grid) for _ in range(2)] == [("cdiv(n, BLOCK) * k",)] * 2
+
+
+def launches(*blocks: int) -> list[dict[str, Any]]:
+    return [{"n": 100, "x": SimpleNamespace(shape=(100,)), "BLOCK": block} for block in blocks]
+
+
+def test_a_text_holds_for_all_launches() -> None:
+    assert told_grid(lambda meta: (triton.cdiv(meta["n"], meta["BLOCK"]),), launches(16, 64)) == ("cdiv(n, BLOCK)",)
+    assert told_grid((3, 2), launches(16, 64)) == ("3", "2")
+
+
+def test_what_no_text_tells_becomes_numbers_where_all_launches_have_the_same() -> None:
+    def grid(meta: Mapping[str, Any]) -> tuple[int, int]:
+        rows = meta["x"].shape[0]
+        return rows, triton.cdiv(rows, meta["BLOCK"])
+
+    assert told_grid(grid, launches(64)) == ("100", "2")
+    assert told_grid(grid, launches(64, 99)) == ("100", "2")
+    assert told_grid(grid, launches(64, 16)) is None
+
+
+def test_what_fails_for_a_launch_or_gives_no_whole_number_is_not_told() -> None:
+    assert told_grid(lambda meta: (100 // (meta["BLOCK"] - 16),), launches(64, 16)) is None
+    assert told_grid(lambda meta: (meta["n"] / meta["BLOCK"],), launches(64)) is None
+
+
+def test_a_text_that_says_something_else_than_the_function_is_none() -> None:
+    values = iter([7, 8])  # what it says, then what its text takes from around it
+    named = SimpleNamespace(get=lambda: next(values))
+    assert told_grid(lambda meta: (meta["n"] + named.get(),), launches(64)) == ("107",)
+
+
+@pytest.fixture
+def loaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], ModuleType]:
+    """Imports a text as a module of its own, whose file may then be edited."""
+    monkeypatch.syspath_prepend(str(tmp_path))
+
+    def load(text: str) -> ModuleType:
+        (tmp_path / "edited_grids.py").write_text(text)
+        monkeypatch.delitem(sys.modules, "edited_grids", raising=False)
+        importlib.invalidate_caches()
+        return importlib.import_module("edited_grids")
+
+    return load
+
+
+@pytest.mark.parametrize(
+    "now", ["grid = lambda meta: (meta['n'] - 1,)\n", "# new\ngrid = None\n", "grid = lambda (\n", ""]
+)
+def test_the_text_of_a_file_that_was_edited_since_is_not_the_functions(
+    loaded: Callable[[str], ModuleType], now: str
+) -> None:
+    module = loaded("grid = lambda meta: (meta['n'] + 1,)\n")
+    assert grid_text(module.grid) == ("n + 1",)
+    file = Path(str(module.__file__))
+    file.write_text(now)
+    os.utime(file, (1, 1))
+    assert grid_text(module.grid) is None
+    assert told_grid(module.grid, launches(64)) == ("101",)

@@ -114,9 +114,7 @@ class Catalog:
         if len(exact) == 1 or len(candidates) == 1:
             return (exact or candidates)[0]
         if not candidates:
-            raise UnknownId(
-                f"no multi-kernel has the id {text!r}", "`mkexplorer list` of this place shows the ids."
-            )
+            raise UnknownId(f"no multi-kernel has the id {text!r}", "`mkexplorer list` of this place shows the ids.")
         shown = ", ".join(multi_kernel.id for multi_kernel in candidates[:_CANDIDATES_SHOWN])
         more = ", …" if len(candidates) > _CANDIDATES_SHOWN else ""
         raise UnknownId(f"{text!r} fits {len(candidates)} multi-kernels: {shown}{more}", "Give more of the id.")

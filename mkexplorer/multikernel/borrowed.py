@@ -5,12 +5,14 @@ from __future__ import annotations
 import ast
 import builtins
 import inspect
+import linecache
 import re
 import sys
 import textwrap
 import types
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from .errors import DefinitionError
@@ -72,7 +74,7 @@ class _Collector:
     def add_uses(self, kernel: Any) -> str:
         """Gathers what a function uses, and returns its own source with its decorator."""
         function = python_function(kernel)
-        source = _source(function)
+        source = _source(kernel)
         scope = scope_of(function)
         for name in _free_names(ast.parse(source)):
             if name in scope:
@@ -149,17 +151,61 @@ class _Collector:
         )
 
 
-def _source(function: types.FunctionType) -> str:
-    try:
-        text = textwrap.dedent(inspect.getsource(function))
-    except OSError as error:
-        raise DefinitionError(
-            f"the source of {function.__name__} cannot be found: {error}", "Define the kernel in a file."
-        ) from error
+def _source(kernel: Any) -> str:
+    function = python_function(kernel)
+    text = _compiled_text(kernel)
+    if text is None:
+        lines = lines_of(function)
+        if lines is None:
+            raise DefinitionError(
+                f"the source of {function.__name__} cannot be found: no file, or one that says something else by now",
+                "Define the kernel in a file, and start the program again once that was changed.",
+            )
+        text = textwrap.dedent("".join(inspect.getblock(lines[function.__code__.co_firstlineno - 1 :])))
     found = _DEF.search(text)
     if found is None:
         raise DefinitionError(f"{function.__name__} is no function with a `def`", "Write it as one.")
     return text[found.start() :]
+
+
+def _compiled_text(kernel: Any) -> str | None:
+    """What Triton compiles: it reads that when it is imported, and the file may have been edited since.
+
+    None for what its interpreter runs.
+    """
+    while not inspect.isfunction(kernel):
+        text = getattr(kernel, "src", None)
+        if isinstance(text, str):
+            return text
+        kernel = kernel.fn
+    return None
+
+
+def lines_of(function: types.FunctionType) -> list[str] | None:
+    """The lines of the file that a function comes from; None where the function is not what they say by now.
+
+    Whoever edits a file has not changed what a running program has loaded from it.
+    """
+    code = function.__code__
+    linecache.checkcache(code.co_filename)
+    lines = linecache.getlines(code.co_filename, function.__globals__)
+    return lines if code in _compiled("".join(lines)) else None
+
+
+@lru_cache(maxsize=32)
+def _compiled(text: str) -> frozenset[types.CodeType]:
+    """Every function of a file; two are the same with the same name, parameters, code and first line."""
+    try:
+        return frozenset(_within(compile(text, "<file>", "exec", dont_inherit=True)))
+    except (SyntaxError, ValueError):  # half of a file, saved just now
+        return frozenset()
+
+
+def _within(code: types.CodeType) -> Iterator[types.CodeType]:
+    for each in code.co_consts:
+        if isinstance(each, types.CodeType):
+            yield each
+            yield from _within(each)
 
 
 def _decorated(kernel: Any, source: str) -> str:

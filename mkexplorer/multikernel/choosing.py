@@ -14,6 +14,7 @@ from mkexplorer.race.racing import Outcome
 from mkexplorer.race.statistics import FASTER, UNSURE, Ruling
 
 from .errors import MultiKernelError
+from .sources import encoded
 
 # By name, because Triton may not be there, and in what torch and worker processes wrap them.
 _LASTING = frozenset({"OutOfResources", "CompilationError", "PTXASError", "NoTritonConfigsError", "InterpreterError"})
@@ -67,7 +68,7 @@ class Choice:
         return SubKernelResult(
             timing if self.ruling else None,
             None,
-            configuration=tuple(configuration.items()),
+            configuration=tuple(encoded(configuration).items()),
             problem=_line(problem) if problem else "",
         )
 

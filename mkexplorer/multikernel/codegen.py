@@ -6,8 +6,8 @@ it, and `call`, which allocates, checks and calls; then `get_args`, with which t
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from keyword import iskeyword
 from math import prod
 
@@ -16,7 +16,7 @@ from mkexplorer.catalog.definitions import code_hash
 from .errors import DefinitionError
 from .kernel import READ, TENSORS, ArgumentKind, MultiKernel, Workspace
 from .meta import Constant
-from .sources import kernel_text, one_line, run_module_text
+from .sources import kernel_text, literal, one_line, run_module_text
 from .state import MultiKernelState
 
 # What `mkexplorer.multikernel.runtime` has for the functions of a module.
@@ -28,8 +28,8 @@ _HELPERS = (
     "grid",
     "rand_strided",
 )
-# Names that a module uses itself.
-TAKEN = frozenset({*_HELPERS, "AsyncCompile", "args", "async_compile", "call", "get_args", "torch"})
+# Names that a module uses itself; `float` writes an infinity.
+TAKEN = frozenset({*_HELPERS, "AsyncCompile", "args", "async_compile", "call", "get_args", "torch", "float", "globals"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,16 +100,56 @@ class GeneratedModule:
     def device_index(self) -> int:
         return int(self.device.partition(":")[2] or 0)
 
+    @property
+    def stream(self) -> str:
+        """What it calls its stream; the CPU has none."""
+        return f"stream{self.device_index}" if self.device_type == "cuda" else "None"
+
 
 def wrapper_text(module: GeneratedModule, cache: str = "") -> str:
     """The module's text. ``cache`` is the directory named in the comments that tell where a kernel's file is."""
-    state = MultiKernelState()
+    state = MultiKernelState(TAKEN)
     names = [state.define(call.multi_kernel) for call in module.calls]
+    sub_kernels = [each for _, multi_kernel in state.defined for each in multi_kernel.sub_kernels]
+    module = _with_free_names(module, {*names, *map(state.sub_kernel_name, sub_kernels), module.stream})
     functions = [*_call_function(module, names), "", "", *_get_args(module)]
     lines = [*_header(functions), *_definitions(state, module, cache), "async_compile.wait(globals())"]
     lines += ["del async_compile", "", "", *functions]
     lines += ["", "", 'if __name__ == "__main__":', "    call(get_args())"]
     return "\n".join(lines) + "\n"
+
+
+def _with_free_names(module: GeneratedModule, taken: Collection[str]) -> GeneratedModule:
+    """The module with other names for those tensors and workspaces that would hide what is ``taken``."""
+    names = [each.name for each in (*module.inputs, *module.allocated)]
+    names += [call.variable(each.name) for call in module.calls for each in call.multi_kernel.workspaces]
+    used = {*TAKEN, *taken, *names}
+    new: dict[str, str] = {}
+    for name in names:
+        if name in taken and name not in new:
+            free = f"{name}_"
+            while free in used:
+                free += "_"
+            used.add(free)
+            new[name] = free
+    if not new:
+        return module
+
+    def renamed(tensors: Sequence[Tensor]) -> tuple[Tensor, ...]:
+        return tuple(replace(each, name=new.get(each.name, each.name)) for each in tensors)
+
+    def named_anew(call: Call) -> Call:
+        return replace(
+            call, variables={**new, **{value: new.get(name, name) for value, name in call.variables.items()}}
+        )
+
+    return replace(
+        module,
+        calls=tuple(map(named_anew, module.calls)),
+        inputs=renamed(module.inputs),
+        allocated=renamed(module.allocated),
+        outputs=tuple(new.get(name, name) for name in module.outputs),
+    )
 
 
 def quoted(text: str) -> str:
@@ -171,7 +211,7 @@ def _call_function(module: GeneratedModule, names: Sequence[str]) -> Iterator[st
     indent = "    "
     if module.device_type == "cuda":
         yield f"    with torch.cuda.device({module.device_index}):"
-        yield f"        stream{module.device_index} = get_raw_stream({module.device_index})"
+        yield f"        {module.stream} = get_raw_stream({module.device_index})"
         indent = "        "
     buffers = _Buffers(module)
     for name, call in zip(names, module.calls, strict=True):
@@ -212,8 +252,7 @@ def _call(name: str, call: Call, module: GeneratedModule, buffers: _Buffers) -> 
     if module.asserts_finite:
         yield from _assertions(call)
     grid = f"grid({', '.join(map(repr, call.grid))})" if call.grid else "None"
-    stream = f"stream{module.device_index}" if module.device_type == "cuda" else "None"
-    yield f"{name}.run({', '.join([*passed, f'grid={grid}', f'stream={stream}'])})"
+    yield f"{name}.run({', '.join([*passed, f'grid={grid}', f'stream={module.stream}'])})"
     for workspace in call.multi_kernel.workspaces:
         yield f"del {call.variable(workspace.name)}"
 
@@ -224,7 +263,7 @@ def _passed(call: Call, name: str) -> list[str]:
     passed = []
     for value in (*(each.passed for each in call.multi_kernel.arguments), *call.multi_kernel.numels):
         if value in call.numbers:
-            passed.append(repr(call.numbers[value]))
+            passed.append(literal(call.numbers[value]))
         elif value in values:
             passed.append(call.variable(value))
         else:

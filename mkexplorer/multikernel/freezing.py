@@ -39,11 +39,12 @@ def freeze(
 
     ``module`` is what the first pass generated, loaded or as a path, or what `multi_kernel` made: that has a module for
     each bucket, and where it has met several, one of its ``modules()`` has to be given. ``choices`` gives the chosen
-    sub-kernel of each multi-kernel, by index or name; for one that it leaves out, what the loaded module has chosen
-    counts, then its pick file. The second pass stands in the same cache. Raises `MissingChoice`, which names the
+    sub-kernel of each multi-kernel, by index or name; for one that it leaves out, what this process uses counts, be it
+    kept, not kept or forced, then the pick file; a path tells of nothing but that. A choice that was taken over from a
+    neighbouring size counts as none. The second pass stands in the same cache. Raises `MissingChoice`, which names the
     multi-kernel that nobody has chosen for.
     """
-    file = _file_of(module)
+    file, calls = _first_pass_of(module)
     if file is None or not Path(file).is_file():
         raise DefinitionError(f"{file or module}: is no file", _ADVICE)
     text = Path(file).read_text("utf-8", "surrogatepass")
@@ -52,8 +53,8 @@ def freeze(
     for each in _read(text).multi_kernels:
         if each.name in chosen:
             continue
-        call = getattr(module, each.name, None)
-        index = getattr(call, "picked", None)
+        call = calls.get(each.name)
+        index = None if getattr(call, "is_provisional", False) else getattr(call, "picked", None)
         if index is None:
             index = _kept(each, cache)
         if index is not None:
@@ -61,16 +62,21 @@ def freeze(
     return load_module(write_source(frozen_text(text, chosen), cache))
 
 
-def _file_of(module: object) -> str | Path | None:
+def _first_pass_of(
+    module: types.ModuleType | str | Path | MultiKernelFunction,
+) -> tuple[str | Path | None, Mapping[str, object]]:
+    """Its file and, by name, what this process calls as its multi-kernels."""
     if isinstance(module, types.ModuleType):
-        return module.__file__
+        return module.__file__, vars(module)
     if isinstance(module, str | Path):
-        return module
+        return module, {}
     if not hasattr(module, "modules"):
         raise DefinitionError(f"{module!r} is no module", _ADVICE)
-    files: Mapping[object, Path] = module.modules()
+    files = module.modules()
     if len(files) == 1:
-        return next(iter(files.values()))
+        ((bucket, file),) = files.items()
+        call = module._entries[bucket].call
+        return file, {call.multi_kernel_name: call}
     name = getattr(module, "__name__", "")
     if files:
         raise DefinitionError(

@@ -73,10 +73,11 @@ def multi_kernel(
     ``key`` names arguments for whose sizes (and for all dtypes) there is a choice of its own, or computes such sizes
     from all arguments by name; without it there is one choice for all calls, unless sub-kernels have
     ``@triton.autotune``, whose keys then count. Sizes share a choice if ``bucket`` makes the same of them, by default
-    up to the next power of two; for one within a factor of two of a known one, that one's choice is used at once, and
-    confirmed later while the GPU is idle, or with `MultiKernelFunction.confirm`. Other processes find the choice,
-    whichever size of a bucket comes first there. Functions among constants, heuristics and grids count by their code
-    and by what that uses; one of which this cannot be told, such as a method, by what it says to the first size.
+    up to the next power of two, and ``prune_configs_by`` leaves them the same configurations; for one within a factor
+    of two of a known one, that one's choice is used at once, and confirmed later while the GPU is idle, or with
+    `MultiKernelFunction.confirm`. Other processes find the choice, whichever size of a bucket comes first there.
+    Functions among constants, heuristics and grids count by their code and by what that uses; one of which this cannot
+    be told, such as a method, by what it says to the first size.
 
     ``mutated`` names arguments that are read and overwritten: they are copied to measure. What a kernel's source
     tells need not be declared. Memory that is reached by an address in a number, or in a tensor, cannot be copied: a
@@ -172,8 +173,8 @@ class MultiKernelFunction:
         """The chosen sub-kernel by bucket, None where there is none yet.
 
         A bucket is the sizes of the key, then the constexprs that calls pass, as in 'BLOCK=64', and with a key the
-        dtypes of the tensors; () where all calls share one choice. Sub-kernels of one name are told apart by the
-        constants in which they differ.
+        dtypes of the tensors and the configurations to which ``prune_configs_by`` narrows a sub-kernel's; () where all
+        calls share one choice. Sub-kernels of one name are told apart by the constants in which they differ.
         """
         with self._lock:
             picked = {bucket: entry.call.picked for bucket, entry in self._entries.items()}
@@ -229,7 +230,7 @@ class MultiKernelFunction:
             if self._keying is None:
                 self._keying = self._new_keying(named)
         sizes = self._keying.sizes(named)
-        met = _Met(named, grid, sizes, self._keying.bucket_of(sizes, named))
+        met = _Met(named, grid, sizes, (*self._keying.bucket_of(sizes, named), *self._pruned(named)))
         with self._lock:
             if met.bucket not in self._entries:
                 self._entries[met.bucket] = self._new_entry(met, self._keying)
@@ -239,6 +240,16 @@ class MultiKernelFunction:
             if entry.call.is_settled:
                 self._settle(entry, met, self._keying)
         return result
+
+    def _pruned(self, named: Mapping[str, Any]) -> tuple[str, ...]:
+        """What each pruner leaves, as Triton asks it for each size: a kernel may be wrong with any other configuration.
+
+        Without a key Triton asks it once, and so do we.
+        """
+        if not self._options.key:
+            return ()
+        left = [(label, part.pruned_for(named)) for label, part in zip(self._labels, self._parts, strict=True)]
+        return tuple(f"{label}: {configs}" for label, configs in left if configs)
 
     def _new_keying(self, named: Mapping[str, Any]) -> Keying:
         """With a key the dtypes count too: of tensors, and of what may be one in another call."""

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import ast
 import inspect
-import linecache
+import operator
+import sys
 import types
 from collections.abc import Callable, Mapping, Sequence
+from copy import deepcopy
 from functools import lru_cache
 from typing import Any
 
+from .borrowed import lines_of
 from .errors import DefinitionError
 
 Grid = tuple[int, ...]
@@ -50,6 +53,28 @@ def compile_grid(expressions: Sequence[str]) -> Callable[[Mapping[str, Any]], Gr
     return grid
 
 
+def told_grid(grid: object, launches: Sequence[Mapping[str, Any]]) -> tuple[str, ...] | None:
+    """A grid as expressions that give what it says to each of ``launches``, which hold all that a kernel gets, by name.
+
+    A function that no text can tell becomes its numbers; None where these differ, and where it fails for a launch.
+    """
+    if not callable(grid):
+        return grid_text(grid)
+    try:
+        said = [grid_numbers(grid, launch) for launch in launches]
+    except Exception:  # whatever a user's function raises
+        return None
+    text = grid_text(grid)
+    if text is not None and _gives(text, launches, said):
+        return text
+    return said[0] if said.count(said[0]) == len(said) else None
+
+
+def grid_numbers(grid: Callable[[Mapping[str, Any]], Sequence[int]], launch: Mapping[str, Any]) -> tuple[str, ...]:
+    """What a grid's function says to one launch. Raises what it raises, and `TypeError` for what is no whole number."""
+    return tuple(str(operator.index(size)) for size in grid(launch))
+
+
 def grid_text(grid: object) -> tuple[str, ...] | None:
     """A tuple, or a function as Triton takes it, as expressions; None for a function that cannot be told as such.
 
@@ -62,11 +87,11 @@ def grid_text(grid: object) -> tuple[str, ...] | None:
     found = _returned(grid)
     if found is None:
         return None
-    parameter, value = found
-    axes = value.elts if isinstance(value, ast.Tuple | ast.List) else [value]
-    folding = _Folding(parameter, _scope(grid))
+    parameter, axes = found
     try:
-        texts = tuple(ast.unparse(folding.visit(axis)) for axis in axes)
+        folding = _Folding(parameter, _scope(grid))
+        # Copies, as it folds in place and the file's functions are read once for all.
+        texts = tuple(ast.unparse(folding.visit(deepcopy(axis))) for axis in axes)
         for text in texts:
             _check(text)
     except Exception:  # whatever the folded code raises: such a function is simply not told
@@ -74,8 +99,20 @@ def grid_text(grid: object) -> tuple[str, ...] | None:
     return texts
 
 
+def _gives(text: Sequence[str], launches: Sequence[Mapping[str, Any]], said: Sequence[tuple[str, ...]]) -> bool:
+    """Whether a text is what the function said: it was read from a file, and not from what runs."""
+    try:
+        told = compile_grid(text)
+        return [grid_numbers(told, launch) for launch in launches] == said
+    except Exception:
+        return False
+
+
 class _Folding(ast.NodeTransformer):
-    """Turns ``meta['X']`` into ``X``, ``triton.cdiv`` into ``cdiv``, and all that has no part in it into numbers."""
+    """Turns ``meta['X']`` into ``X``, ``triton.cdiv`` into ``cdiv``, and all that has no part in it into numbers.
+
+    Raises where that cannot be done; what it leaves is still to be checked.
+    """
 
     def __init__(self, parameter: str, scope: Mapping[str, Any]) -> None:
         self._parameter = parameter
@@ -83,18 +120,32 @@ class _Folding(ast.NodeTransformer):
 
     def visit(self, node: ast.AST) -> Any:
         if isinstance(node, ast.expr) and not self._uses_parameter(node):
-            return ast.Constant(int(eval(ast.unparse(node), dict(self._scope))))
-        if isinstance(node, ast.Call):
-            name = node.func.attr if isinstance(node.func, ast.Attribute) else ast.unparse(node.func)
-            return ast.Call(ast.Name(name, ast.Load()), [self.visit(each) for each in node.args], [])
-        if isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Constant):
-            return ast.Name(str(node.slice.value), ast.Load())
-        if isinstance(node, ast.Name):
-            raise ValueError(f"{node.id} itself is no number")
+            return ast.Constant(operator.index(self._value(node)))
+        match node:
+            case ast.Call(keywords=[]) if not self._uses_parameter(node.func):
+                name = ast.Name(_known_name(self._value(node.func)), ast.Load())
+                return ast.Call(name, [self.visit(each) for each in node.args], [])
+            case ast.Subscript(value=ast.Name(self._parameter), slice=ast.Constant(str(name))) if name.isidentifier():
+                return ast.Name(name, ast.Load())
+            case ast.Name() | ast.Call() | ast.Subscript():
+                raise ValueError(f"{ast.unparse(node)} is no number that a text can tell")
         return self.generic_visit(node)
+
+    def _value(self, node: ast.expr) -> Any:
+        return eval(ast.unparse(node), dict(self._scope))
 
     def _uses_parameter(self, node: ast.expr) -> bool:
         return any(isinstance(each, ast.Name) and each.id == self._parameter for each in ast.walk(node))
+
+
+def _known_name(function: object) -> str:
+    """What texts call a function. Raises `ValueError` for one that only has such a name."""
+    triton = sys.modules.get("triton")
+    known = {"min": min, "max": max, **{name: getattr(triton, name, None) for name in ("cdiv", "next_power_of_2")}}
+    for name, each in known.items():
+        if each is function:
+            return name
+    raise ValueError(f"{function!r} is none of {', '.join(known)}")
 
 
 def _check(expression: str) -> None:
@@ -113,22 +164,24 @@ def _check(expression: str) -> None:
             )
 
 
-def _returned(function: types.FunctionType) -> tuple[str, ast.expr] | None:
-    """The function's parameter and the one expression that it returns."""
+def _returned(function: types.FunctionType) -> tuple[str, Sequence[ast.expr]] | None:
+    """The function's parameter, and the expressions of the tuple that is all it returns."""
     code = function.__code__
-    if code.co_argcount != 1:
+    if code.co_argcount != 1 or code.co_nlocals != 1:
         return None
-    nodes = [node for node in _functions(code.co_filename) if _is_source(node, code)]
+    nodes = [node for node in _functions("".join(lines_of(function) or ())) if _is_source(node, code)]
     if len(nodes) != 1:
         return None
     node = nodes[0]
-    if isinstance(node, ast.Lambda):
-        return node.args.args[0].arg, node.body
-    last = node.body[-1]
-    is_plain = all(isinstance(each, ast.Expr) and isinstance(each.value, ast.Constant) for each in node.body[:-1])
-    if not is_plain or not isinstance(last, ast.Return) or last.value is None:
-        return None
-    return node.args.args[0].arg, last.value
+    value = node.body if isinstance(node, ast.Lambda) else _only_value(node.body)
+    return (node.args.args[0].arg, value.elts) if isinstance(value, ast.Tuple | ast.List) else None
+
+
+def _only_value(body: Sequence[ast.stmt]) -> ast.expr | None:
+    """What is returned by a function that does nothing else; it may have a text."""
+    *before, last = body
+    is_plain = all(isinstance(each, ast.Expr) and isinstance(each.value, ast.Constant) for each in before)
+    return last.value if is_plain and isinstance(last, ast.Return) else None
 
 
 def _is_source(node: ast.Lambda | ast.FunctionDef, code: types.CodeType) -> bool:
@@ -143,12 +196,8 @@ def _end(node: ast.AST) -> tuple[int, int]:
 
 
 @lru_cache(maxsize=32)
-def _functions(file: str) -> tuple[ast.Lambda | ast.FunctionDef, ...]:
-    try:
-        tree = ast.parse("".join(linecache.getlines(file)))
-    except (SyntaxError, ValueError):
-        return ()
-    return tuple(node for node in ast.walk(tree) if isinstance(node, ast.Lambda | ast.FunctionDef))
+def _functions(text: str) -> tuple[ast.Lambda | ast.FunctionDef, ...]:
+    return tuple(node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Lambda | ast.FunctionDef))
 
 
 def _scope(function: types.FunctionType) -> Mapping[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,8 @@ from .tuning import fastest_config, remember_config, remembered_config
 log = logging.getLogger("mkexplorer.multikernel")
 
 # Triton's interpreter replaces parts of triton.language while a kernel runs: two threads at once end with its errors.
-_interpreter = threading.Lock()
+# It calls grids and hooks meanwhile, which may launch something themselves.
+_interpreter = threading.RLock()
 
 Grid = Sequence[int] | Callable[[Mapping[str, Any]], Sequence[int]]
 
@@ -53,10 +54,7 @@ class Kernel:
     @cached_property
     def is_interpreted(self) -> bool:
         """Whether Triton's interpreter runs it, on the CPU."""
-        inner = self.function
-        while hasattr(inner, "run") and hasattr(getattr(inner, "fn", None), "run"):
-            inner = inner.fn
-        return type(inner).__name__ == "InterpretedFunction"
+        return type(self._layers[-1]).__name__ == "InterpretedFunction"
 
     @cached_property
     def arguments(self) -> tuple[str, ...]:
@@ -143,6 +141,14 @@ class Kernel:
         state = "not tuned" if self.configuration is None else _told(self.configuration)
         return f"<{self.meta.kind} {self.name}{f': {state}' if state else ''}>"
 
+    @cached_property
+    def _layers(self) -> Sequence[Any]:
+        """The function, and what it is around, down to what `triton.jit` made."""
+        layers = [self.function]
+        while hasattr(layers[-1], "run") and hasattr(getattr(layers[-1], "fn", None), "run"):
+            layers.append(layers[-1].fn)
+        return layers
+
     @property
     def _own(self) -> Passed:
         """A call with its own arguments alone."""
@@ -186,20 +192,32 @@ class Kernel:
         return triton_launcher(launch, self.function.arg_names, passed, self._given(config), self.own_grid)
 
     def _interpret(self, *arguments: Any, grid: Grid, **passed: Any) -> Any:
-        """The interpreter gives a grid's function tensors where a GPU gives numbers."""
+        """The interpreter gives a grid's function tensors where a GPU gives numbers: it gets what is passed, and only
+        what Triton adds to that, such as constants that heuristics compute, as the interpreter gives it.
+        """
         if callable(grid):
             names = {**dict(zip(self.function.arg_names, arguments, strict=False)), **passed}
-            grid = tuple(grid(names))
+            grid = partial(_interpreted_grid, grid, names)
         with _interpreter:
             return self.function.run(*arguments, grid=grid, **passed)
 
     def _given(self, config: Mapping[str, int]) -> dict[str, Any]:
-        """What is passed beside the arguments: constants that are parameters, block sizes, options of the compiler."""
+        """What is passed beside the arguments: constants that are parameters, block sizes, options of the compiler.
+
+        Not what heuristics compute at each launch: a configuration holds what they said to the first one.
+        """
         constants = {name: value for name, value in self.meta.constants.items() if name in self.function.arg_names}
-        return {**constants, **config}
+        computed = {name for each in self._layers if type(each).__name__ == "Heuristics" for name in each.values}
+        return {name: value for name, value in {**constants, **config}.items() if name not in computed}
 
     def _positions(self, names: set[str]) -> frozenset[int]:
         return frozenset(position for position, name in enumerate(self.arguments) if name in names)
+
+
+def _interpreted_grid(
+    grid: Callable[[Mapping[str, Any]], Sequence[int]], passed: Mapping[str, Any], told: Mapping[str, Any]
+) -> tuple[int, ...]:
+    return tuple(grid({**told, **passed}))
 
 
 def _told(configuration: Mapping[str, int]) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from .clones import tensors_in
 from .errors import DefinitionError
 from .parts import EACH_ITS_OWN, Part, default_of, is_constexpr
 
@@ -42,9 +43,19 @@ def merged_signature(parts: Sequence[Part], operation: Callable[..., Any] | None
 
 
 def with_own_defaults(part: Part, signature: inspect.Signature) -> Part:
-    """The sub-kernel with its own defaults as constants of what a call with ``signature`` has no argument for."""
+    """The sub-kernel with its own defaults as constants of what a call with ``signature`` has no argument for.
+
+    Raises `DefinitionError` for a constant that a kernel can overwrite: only arguments are copied to measure.
+    """
     left = {name: each for name, each in part.parameters.items() if name not in signature.parameters}
-    return replace(part, constants={**part.constants, **{name: default_of(each) for name, each in left.items()}})
+    constants = {**part.constants, **{name: default_of(each) for name, each in left.items()}}
+    for name, value in (item for given in (constants, *part.configs) for item in given.items()):
+        if _holds_memory(value):
+            raise DefinitionError(
+                f"{part.name} gets {name} as a constant, which is or holds a tensor, and measuring would change that",
+                f"Pass {name} with each call. The sub-kernel with the most parameters has to take it too, used or not.",
+            )
+    return replace(part, constants=constants)
 
 
 def check_names(names: Sequence[str], signature: inspect.Signature, what: str) -> None:
@@ -61,8 +72,9 @@ def _check_names(parts: Sequence[Part], known: Mapping[str, object], whose: str)
             if name not in known and default_of(parameter) is _EMPTY:
                 raise DefinitionError(
                     f"{part.name} takes {name}, which {whose} does not: {', '.join(known)}",
-                    "Every sub-kernel's arguments must be among those of one of them; give it the others as "
-                    f"constants: sub_kernel({part.name}, {name}=…).",
+                    "Every sub-kernel's arguments must be among those of one of them. If it is a number, it can be a "
+                    f"constant: sub_kernel({part.name}, {name}=…). If it is a tensor, let {whose} take it too, which "
+                    "need not use it.",
                 )
 
 
@@ -80,6 +92,12 @@ def _check_defaults(parts: Sequence[Part], settled: Collection[str]) -> None:
                     f"{name} is {its!r} by default in {other.name} and {default!r} in {part.name}",
                     f"Give them the same one, or constants: sub_kernel({part.name}, {name}=…).",
                 )
+
+
+def _holds_memory(value: Any) -> bool:
+    if isinstance(value, tuple | list):
+        return any(map(_holds_memory, value))
+    return hasattr(value, "data_ptr") or any(True for _ in tensors_in(value))
 
 
 def _constexprs(parts: Sequence[Part]) -> Iterator[tuple[str, inspect.Parameter]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -32,7 +32,8 @@ class Part:
 
     ``function`` launches it: a function of `triton.jit`, with `triton.heuristics` around it or not; its ``configs`` are
     tuned here. With hooks that only Triton's own tuner can call, ``function`` leads to that tuner, and ``own_tuner``
-    says so. ``pruner`` is a tuner that chooses among the configurations by the arguments of a call.
+    says so; ``heuristics`` are then those above it alone, as the others may ask for what it tunes. ``pruner`` is a
+    tuner that chooses among the configurations by the arguments of a call.
     """
 
     function: Any
@@ -77,9 +78,8 @@ class Part:
         Those of which a heuristic raises cannot run; raises the first one's error where that are all.
         """
         known = {**values, **self.constants}
-        configs = self.configs if self.pruner is None else _pruned(self.pruner, known)
         found, problems = [], []
-        for config in configs:
+        for config in self._left_for(known):
             try:
                 found.append(self._with_heuristics(config, known))
             except Exception as error:
@@ -90,6 +90,18 @@ class Part:
             )
         return tuple(found)
 
+    def pruned_for(self, values: Mapping[str, Any]) -> str:
+        """What its pruner leaves for a call's ``values``, as text; '' if that are all configurations."""
+        if self.pruner is None:
+            return ""
+        try:
+            left = self._left_for({**self.own_values(values), **self.constants})
+        except Exception:  # which `configs_for` tells
+            left = ()
+        if tuple(left) == self.configs:
+            return ""
+        return " or ".join(" ".join(f"{name}={value}" for name, value in each.items()) for each in left) or "none"
+
     def warm_up(self, values: Mapping[str, Any], grid: Grid | None) -> list[Any]:
         """Compiles every configuration for a call's ``values``, where a dtype may stand for a tensor."""
         from triton.runtime.jit import MockTensor
@@ -98,6 +110,9 @@ class Part:
         used = self.grid if self.grid is not None else grid or (1,)
         configs = [{**self.constants, **config} for config in self.configs]
         return [self.function.warmup(grid=used, **own, **given) for given in configs]
+
+    def _left_for(self, known: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
+        return self.configs if self.pruner is None else _pruned(self.pruner, known)
 
     def _with_heuristics(self, config: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
         known = dict(config)
@@ -231,9 +246,10 @@ def _tuned(tuner: Any) -> Part:
     restored = (*getattr(tuner, "restore_value", ()), *getattr(tuner, "reset_to_zero", ()))
     has_hooks = tuner.user_defined_pre_hook or tuner.user_defined_post_hook
     if has_hooks or any(config.pre_hook or getattr(config, "ir_override", None) for config in tuner.configs):
-        return replace(below, function=_OwnTuner(tuner), keys=keys, restored=restored, own_tuner=True)
-    prunes = tuner.perf_model is not None or tuner.early_config_prune is not None
+        function = _OwnTuner(tuner, below.heuristics)
+        return replace(below, function=function, heuristics={}, keys=keys, restored=restored, own_tuner=True)
     configs = tuple(config_of(config) for config in tuner.configs)
+    prunes = len(configs) > 1 and (tuner.perf_model is not None or tuner.early_config_prune is not None)
     return replace(below, configs=configs, keys=keys, restored=restored, pruner=tuner if prunes else None)
 
 
@@ -266,12 +282,14 @@ def _taken_by_keyword(function: Callable[..., Any], values: Mapping[str, Any]) -
 
 
 class _OwnTuner:
-    """A tuner of Triton's as a kernel that takes what its configurations leave open; by name, whatever the order."""
+    """A tuner of Triton's as a kernel that takes what its configurations, and the heuristics that compute ``computed``
+    below it, leave open; by name, whatever the order.
+    """
 
-    def __init__(self, tuner: Any) -> None:
-        tuned = {name for config in tuner.configs for name in config.kwargs}
+    def __init__(self, tuner: Any, computed: Collection[str]) -> None:
+        given = {*computed, *(name for config in tuner.configs for name in config.kwargs)}
         self.fn = tuner
-        self.arg_names = [name for name in tuner.arg_names if name not in tuned]
+        self.arg_names = [name for name in tuner.arg_names if name not in given]
 
     def run(self, *arguments: Any, **passed: Any) -> Any:
         return self.fn.run(**dict(zip(self.arg_names, arguments, strict=False)), **passed)

@@ -66,7 +66,7 @@ class PickStore:
                 measured=choice.measured,
             )
             apply_change(self._store, change, Occasion(Who.RUNTIME, machine))
-        except (MkexplorerError, OSError) as error:
+        except Exception as error:  # whatever it is, the program goes on
             log.warning("the choice of %s is not kept: %s", self.multi_kernel, error)
         else:
             log.debug("Store picked kernel %d to cache file %s", choice.index, self.path)

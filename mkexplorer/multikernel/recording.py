@@ -15,7 +15,7 @@ from .codegen import TAKEN, GeneratedModule, Tensor, wrapper_text
 from .codegen import Call as ModuleCall
 from .errors import MultiKernelError
 from .from_triton import sub_kernel
-from .grids import grid_text
+from .grids import grid_numbers, told_grid
 from .kernel import WRITTEN, Argument, ArgumentKind, MultiKernel, SubKernelSpec
 from .launching import Kernel
 from .meta import KernelMeta
@@ -65,7 +65,7 @@ class Record:
     """``arguments`` are the parameters in the order of the run module, whose text is ``source``.
 
     ``wrapper`` is the key of the module that the explorer opens, and ``write`` puts it into the cache; '' and None for
-    what cannot be written, and then nothing is kept.
+    what cannot be written, and then nothing is kept. With '' alone only the module cannot be, and ``write`` says why.
     """
 
     kernels: tuple[Kernel, ...]
@@ -87,7 +87,8 @@ def record(parts: Sequence[Part], call: FirstCall, cache: Path) -> Record:
     try:
         specs = tuple(_spec(part, each, call) for part, each in zip(parts, own, strict=True))
         multi_kernel = MultiKernel(specs, call.operation, call.sizes)
-        module = _module(multi_kernel, call)
+        grids = _grids(parts, own, call)
+        module = _module(grids.given_to(multi_kernel), grids.shared, call)
         wrapper = key_of(wrapper_text(module, str(cache)))
     except MultiKernelError as error:
         log.warning("%s: its choice is not kept: %s. %s", call.operation, error.message, error.advice)
@@ -96,8 +97,10 @@ def record(parts: Sequence[Part], call: FirstCall, cache: Path) -> Record:
         Kernel(part.function, spec.meta, _best_config_file(spec, cache), part.grid)
         for part, spec in zip(parts, multi_kernel.sub_kernels, strict=True)
     )
-    write = partial(write_module, module, cache)
-    return Record(kernels, _passed(multi_kernel), run_module_text(multi_kernel), wrapper, write)
+    found = Record(kernels, _passed(multi_kernel), run_module_text(multi_kernel))
+    if grids.untold:
+        return replace(found, write=partial(_refuse, call.operation, grids.untold))
+    return replace(found, wrapper=wrapper, write=partial(write_module, module, cache))
 
 
 def identity(parts: Sequence[Part], call: FirstCall, key: object) -> str:
@@ -128,14 +131,21 @@ def device_entry(device: str) -> Mapping[str, str | int]:
 class _Own:
     """What a sub-kernel makes of a call: the values that it takes, its constants, configurations and grid.
 
-    ``problem`` says why it cannot run, '' where it can; what its functions did not tell is None then.
+    ``problem`` says why it cannot run, '' where it can; what its functions did not tell is None then. A grid that
+    ``is_of_first`` is that of the first configuration, and not of all.
     """
 
     values: Mapping[str, Any]
     constants: Mapping[str, Any]
     configs: tuple[Mapping[str, Any], ...]
     grid: tuple[str, ...] = ()
+    is_of_first: bool = False
     problem: str = ""
+
+    @property
+    def launches(self) -> list[dict[str, Any]]:
+        """All that a grid's function gets, by configuration."""
+        return [{**self.values, **self.constants, **config} for config in self.configs]
 
 
 def _asked(part: Part, call: FirstCall) -> _Own:
@@ -148,12 +158,67 @@ def _asked(part: Part, call: FirstCall) -> _Own:
     constants = plain({**part.constants, **passed})
     try:
         configs = tuple(map(plain, part.configs_for(values)))
-        grid = () if part.grid is None else _grid_as_text(part.grid, {**values, **constants, **configs[0]})
+        own = _Own(values, constants, configs)
+        # What a tuner of Triton's tunes, which a grid may ask for, nobody knows here; nothing is written of it either.
+        return own if part.grid is None or part.own_tuner else _with_own_grid(own, part.grid)
     except Exception as error:
         log.debug("%s: %s cannot run", call.operation, part.name, exc_info=error)
         computed = dict.fromkeys(part.heuristics)
         return _Own(values, {**constants, **computed}, part.configs, problem=f"{type(error).__name__}: {error}")
-    return _Own(values, constants, configs, grid)
+
+
+def _with_own_grid(own: _Own, grid: Grid) -> _Own:
+    text = told_grid(grid, own.launches)
+    if text is not None:
+        return replace(own, grid=text)
+    assert callable(grid)
+    return replace(own, grid=grid_numbers(grid, own.launches[0]), is_of_first=True)
+
+
+@dataclass(frozen=True)
+class _Grids:
+    """The call's grid as a module has it: ``shared``, or numbers for each sub-kernel that has none of its own.
+
+    ``untold`` is the sub-kernel of which no text tells with which grid it is launched, '' where there is none.
+    """
+
+    shared: tuple[str, ...] = ()
+    by_sub_kernel: tuple[tuple[str, ...], ...] = ()
+    untold: str = ""
+
+    def given_to(self, multi_kernel: MultiKernel) -> MultiKernel:
+        """The one to write. Its picks are those of ``multi_kernel``, which launches with the grid of each call."""
+        specs = zip(multi_kernel.sub_kernels, self.by_sub_kernel, strict=False)
+        given = [
+            replace(spec, grid=grid, origin=spec.origin or kernel_text(spec)) if grid else spec for spec, grid in specs
+        ]
+        return replace(multi_kernel, sub_kernels=tuple(given)) if given else multi_kernel
+
+
+def _grids(parts: Sequence[Part], asked: Sequence[_Own], call: FirstCall) -> _Grids:
+    """A function that no text can tell becomes the numbers that it gives now, which hold for one configuration."""
+    launches = [
+        [] if part.grid is not None or own.problem else own.launches for part, own in zip(parts, asked, strict=True)
+    ]
+    untold = [part.name for part, own in zip(parts, asked, strict=True) if own.is_of_first]
+    if untold:
+        return _Grids(untold=untold[0])
+    if call.grid is None or not any(launches):
+        return _Grids()
+    shared = told_grid(call.grid, [launch for each in launches for launch in each])
+    if shared is not None:
+        return _Grids(shared)
+    told = [told_grid(call.grid, each) if each else () for each in launches]
+    untold = [part.name for part, grid in zip(parts, told, strict=True) if grid is None]
+    return _Grids(by_sub_kernel=tuple(grid or () for grid in told), untold=untold[0] if untold else "")
+
+
+def _refuse(operation: str, name: str) -> None:
+    raise MultiKernelError(
+        f"{operation}: no module is written for it: its grid is a function that no text tells, and that gives the "
+        f"configurations of {name} different numbers, or fails for one of them",
+        "Let it return a tuple right away, of numbers, meta['…'], arithmetic, triton.cdiv, min and max.",
+    )
 
 
 def _spec(part: Part, own: _Own, call: FirstCall) -> SubKernelSpec:
@@ -241,7 +306,7 @@ def _overwritten(
     return (*spec.mutated, *untold), tuple(name for name in spec.outputs if name in types)
 
 
-def _module(multi_kernel: MultiKernel, call: FirstCall) -> GeneratedModule:
+def _module(multi_kernel: MultiKernel, grid: tuple[str, ...], call: FirstCall) -> GeneratedModule:
     """The call as it is made now, with tensors of these sizes."""
     kinds = {each.passed: each.kind for each in multi_kernel.arguments}
     numbers, tensors, variables = {}, [], {}
@@ -257,28 +322,12 @@ def _module(multi_kernel: MultiKernel, call: FirstCall) -> GeneratedModule:
             raise MultiKernelError(
                 f"{name} is a {type(value).__name__}, which no file can hold", "Only tensors and numbers can be kept."
             )
-    able = next(each for each in multi_kernel.sub_kernels if not each.problem)
-    grid = () if call.grid is None else _written_grid(call.grid, able, call)
     return GeneratedModule(
         calls=(ModuleCall(multi_kernel, numbers, variables, grid),),
         inputs=tuple(tensors),
         outputs=tuple(variables[name] for name in variables if kinds[name] in WRITTEN),
         device=call.device,
     )
-
-
-def _written_grid(grid: Grid, spec: SubKernelSpec, call: FirstCall) -> tuple[str, ...]:
-    known = {**call.values, **dict(spec.constants), **(dict(spec.configs[0]) if spec.configs else {})}
-    return _grid_as_text(grid, known)
-
-
-def _grid_as_text(grid: Grid, known: Mapping[str, Any]) -> tuple[str, ...]:
-    """A function that no text can tell becomes the numbers that it gives now."""
-    text = grid_text(grid)
-    if text is not None:
-        return text
-    assert callable(grid)
-    return tuple(str(int(size)) for size in grid(known))
 
 
 def _types(values: Mapping[str, Any], part: Part | None = None) -> dict[str, str]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from math import isfinite
 from typing import Any
 
 from mkexplorer.catalog.definitions import code_hash
@@ -52,6 +53,14 @@ def plain(value: Any) -> Any:
     if isinstance(value, int | float) and not isinstance(value, bool):
         return int(value) if isinstance(value, int) else float(value)
     return value
+
+
+def encoded(configuration: Mapping[str, Any]) -> dict[str, Any]:
+    """A configuration as JSON can hold it: what is neither a number nor a text, such as a dtype, by its source.
+
+    Nothing comes back from that: what is read is to be compared with what is encoded.
+    """
+    return {name: _encoded(plain(value)) for name, value in configuration.items()}
 
 
 def run_module_text(multi_kernel: MultiKernel) -> str:
@@ -128,6 +137,11 @@ def _decorator(meta: KernelMeta) -> str:
     return "\n".join([*lines, ")\n"])
 
 
+def _encoded(value: Any) -> Any:
+    is_plain = value is None or isinstance(value, str | int) or (isinstance(value, float) and isfinite(value))
+    return value if is_plain else literal(value)
+
+
 def _check_values(meta: KernelMeta) -> None:
     for values in (meta.constants, *meta.configs):
         for name, value in values.items():
@@ -148,7 +162,7 @@ def _is_of_torch(value: object) -> bool:
 
 
 def _is_literal(value: object) -> bool:
-    """Whether `_literal` tells it; not so of what only behaves like a tuple, whose items have names."""
+    """Whether `literal` tells it; not so of what only behaves like a tuple, whose items have names."""
     if type(value) is tuple:
         return all(map(_is_literal, value))
     return type(value) in (type(None), str, int, float, bool) or _is_dtype(value, "triton") or _is_dtype(value, "torch")
@@ -169,24 +183,25 @@ def _mapping(name: str, values: Mapping[str, object]) -> Iterator[str]:
     for key, value in values.items():
         if not value and key != "signature":
             continue
-        text = f"        {key!r}: {_literal(value)},"
+        text = f"        {key!r}: {literal(value)},"
         if isinstance(value, Sequence) and not isinstance(value, str) and len(text) > _WIDTH:
             yield f"        {key!r}: ["
-            yield from (f"            {_literal(item)}," for item in value)
+            yield from (f"            {literal(item)}," for item in value)
             yield "        ],"
         else:
             yield text
     yield "    },"
 
 
-def _literal(value: object) -> str:
+def literal(value: object) -> str:
+    """``value`` as Python's source, where a file can hold it; else what its ``repr`` says."""
     if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{key!r}: {_literal(each)}" for key, each in value.items()) + "}"
+        return "{" + ", ".join(f"{key!r}: {literal(each)}" for key, each in value.items()) + "}"
     if type(value) is tuple:
-        return _tuple(map(_literal, value))
+        return _tuple(map(literal, value))
     if isinstance(value, list):
-        return "[" + ", ".join(map(_literal, value)) + "]"
-    if isinstance(value, float) and (value != value or value in (float("inf"), float("-inf"))):
+        return "[" + ", ".join(map(literal, value)) + "]"
+    if isinstance(value, float) and not isfinite(value):
         return f"float('{value}')"
     return repr(value)
 

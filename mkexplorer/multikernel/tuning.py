@@ -18,6 +18,7 @@ from .choosing import Choice, among_able, choose, is_out_of_memory
 from .clones import Clones
 from .environment import is_cache_disabled
 from .measuring import device_of, measure
+from .sources import encoded
 
 log = logging.getLogger("mkexplorer.multikernel")
 
@@ -66,7 +67,7 @@ def remembered_config(path: Path | None, configs: Sequence[Config]) -> Config | 
         return None
     if not isinstance(found, dict) or found.get("configs_hash") != _hash(configs):
         return None
-    return next((each for each in configs if all(found.get(name) == value for name, value in each.items())), None)
+    return next((each for each in configs if encoded(each).items() <= found.items()), None)
 
 
 def remember_config(path: Path | None, configs: Sequence[Config], choice: Choice) -> None:
@@ -74,7 +75,7 @@ def remember_config(path: Path | None, configs: Sequence[Config], choice: Choice
         return
     config, timing = configs[choice.index], choice.times[choice.index]
     taken_ms = timing.median_us / 1e3 if timing else None
-    kept = {**config, "configs_hash": _hash(configs), "found_by_coordesc": False, "time_taken_ms": taken_ms}
+    kept = {**encoded(config), "configs_hash": _hash(configs), "found_by_coordesc": False, "time_taken_ms": taken_ms}
     new = path.with_name(f".{path.name}.{os.getpid()}.{id(configs)}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -85,4 +86,4 @@ def remember_config(path: Path | None, configs: Sequence[Config], choice: Choice
 
 
 def _hash(configs: Sequence[Config]) -> str:
-    return hashlib.sha256(json.dumps([sorted(each.items()) for each in configs]).encode()).hexdigest()
+    return hashlib.sha256(json.dumps([sorted(encoded(each).items()) for each in configs]).encode()).hexdigest()

@@ -47,6 +47,19 @@ tuned = triton.autotune(
 
 
 @triton.jit
+def add_blocks(x, out, count, BLOCK: tl.constexpr, EVEN: tl.constexpr):
+    """Adds to ``out``; without a mask where the blocks are all full."""
+    at = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+    if EVEN:
+        tl.store(out + at, tl.load(out + at) + tl.load(x + at))
+    else:
+        tl.store(out + at, tl.load(out + at, mask=at < count) + tl.load(x + at, mask=at < count), mask=at < count)
+
+
+add_blocks_evenly = triton.heuristics({"EVEN": lambda meta: meta["count"] % meta["BLOCK"] == 0})(add_blocks)
+
+
+@triton.jit
 def add_first(x, bias, out, count, COUNT: tl.constexpr):
     at = tl.arange(0, COUNT)
     value = tl.load(x + at, mask=at < count)
@@ -165,3 +178,24 @@ def copy_looped(x, out, count, WAY: tl.constexpr, BLOCK: tl.constexpr = 16):
 def copy_persistent(x, out, count, WAY: tl.constexpr, BLOCK: tl.constexpr = 64):
     at = tl.arange(0, BLOCK)
     tl.store(out + at, tl.load(x + at, mask=at < count), mask=at < count)
+
+
+@triton.jit
+def ignoring(x, out, calls, count, unused, BLOCK: tl.constexpr):
+    at = tl.arange(0, BLOCK)
+    tl.store(out + at, tl.load(x + at, mask=at < count) * 2, mask=at < count)
+
+
+@triton.jit
+def counting(x, out, calls, count, BLOCK: tl.constexpr):
+    at = tl.arange(0, BLOCK)
+    tl.atomic_add(calls, 1)
+    tl.store(out + at, tl.load(x + at, mask=at < count) * 2, mask=at < count)
+
+
+@triton.jit
+def double(x, double, stream0, multi_kernel_0, count, BLOCK: tl.constexpr):
+    """Its parameters are called as itself, and as what a generated module defines."""
+    at = tl.arange(0, BLOCK)
+    added = tl.load(stream0 + at, mask=at < count) + tl.load(multi_kernel_0 + at, mask=at < count)
+    tl.store(double + at, tl.load(x + at, mask=at < count) * 2 + added, mask=at < count)

@@ -13,9 +13,10 @@ import triton.language as tl
 from triton.runtime.jit import TensorWrapper
 from triton.tools.tensor_descriptor import TensorDescriptor
 
-from mkexplorer.multikernel import multi_kernel
+from mkexplorer.multikernel import MultiKernelError, multi_kernel, sub_kernel
 
 from . import accumulating as kernels
+from . import kernels as more
 
 BLOCK = 16
 N = 12
@@ -55,6 +56,28 @@ def test_tensors_in_a_tuple_are_added_to_once(pair: Any, mutated: tuple[str, ...
     acc = torch.ones(N)
     call(kernels.pair_first, kernels.pair_second, pair(ramp(), acc), N, mutated=mutated)
     assert torch.equal(acc, ramp() + 1)
+
+
+@pytest.mark.parametrize(
+    "constant",
+    [lambda acc: acc, lambda acc: (1, acc), lambda acc: [acc], lambda acc: triton.reinterpret(acc, tl.int32)],
+)
+def test_a_tensor_is_no_constant_because_no_copy_could_take_its_place(constant: Any) -> None:
+    counting = sub_kernel(kernels.plain, acc=constant(torch.ones(N)))
+    with pytest.raises(MultiKernelError, match="plain gets acc as a constant, which is or holds a tensor") as raised:
+        multi_kernel(kernels.plain, counting)
+    assert "Pass acc with each call" in raised.value.advice
+
+
+def test_a_scratch_tensor_is_an_argument_that_another_one_need_not_use() -> None:
+    calls = torch.zeros(1, dtype=torch.int32)
+    with pytest.raises(MultiKernelError, match="counting takes calls, which ignoring does not") as raised:
+        multi_kernel(sub_kernel(more.ignoring, calls=None), more.counting)
+    assert raised.value.advice.endswith("If it is a tensor, let ignoring take it too, which need not use it.")
+    function, out = multi_kernel(more.ignoring, more.counting), torch.zeros(N)
+    function[(1,)](ramp(), out, calls, N, 1, BLOCK=BLOCK)
+    assert torch.equal(out, ramp() * 2)
+    assert calls.item() <= 1
 
 
 def test_a_reinterpreted_tensor_is_added_to_once() -> None:

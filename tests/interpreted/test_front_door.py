@@ -195,6 +195,32 @@ def test_a_computed_constant_follows_the_arguments(times: Stopwatch) -> None:
         check(function, count=count)
 
 
+def test_a_grid_follows_what_is_computed_of_the_arguments(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(config, "sub_kernel", 0)
+    plain = sub_kernel(
+        kernels.scale_plain,
+        BLOCK=lambda meta: 16 if meta["count"] <= 16 else 8,
+        grid=lambda meta: (triton.cdiv(meta["count"], meta["BLOCK"]),),
+    )
+    function = multi_kernel(plain, kernels.by_power)
+    for count in (16, 50):
+        out, total = torch.zeros(50), torch.zeros(1)
+        function[(1,)](X, out, total, count, 3.0)
+        assert torch.equal(out[:count], X[:count] * 3)
+
+
+def test_heuristics_below_a_tuner_with_hooks_are_left_to_triton() -> None:
+    """They may ask for what only that tuner knows."""
+    clear = [triton.Config({"BLOCK": 16}, pre_hook=lambda named: named["out"].zero_())]
+    tuned = triton.autotune(clear, key=["count"])(kernels.add_blocks_evenly)
+    function = multi_kernel(tuned, tuned, mutated=["out"])
+    assert str(function.__signature__) == "(x, out, count)"
+    for count in (32, 50):
+        out = torch.ones(50)
+        function[lambda meta: (triton.cdiv(meta["count"], meta["BLOCK"]),)](X, out, count)
+        assert torch.equal(out[:count], X[:count])
+
+
 def test_warmup_launches_nothing() -> None:
     assert scale().warmup(*[torch.float32] * 3, 50, 1.0, grid=(1,)) == [None, None]  # the interpreter compiles nothing
 

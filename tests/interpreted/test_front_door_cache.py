@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import os
 import subprocess
 import sys
 from enum import Enum, IntEnum, StrEnum
@@ -132,6 +134,26 @@ def test_what_cannot_be_written_down_works_without_being_kept(
     assert not own_cache.exists()
 
 
+def test_of_a_file_that_was_edited_since_nothing_is_kept_and_all_is_copied_to_measure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, own_cache: Path
+) -> None:
+    """The interpreter runs what it read at a kernel's first run."""
+    lines = "@triton.jit\ndef {}(x, acc):\n    tl.store(acc, tl.load(acc) + tl.load(x))\n"
+    file = tmp_path / "edited_adding.py"
+    file.write_text("import triton\nimport triton.language as tl\n" + lines.format("once") + lines.format("again"))
+    monkeypatch.syspath_prepend(str(tmp_path))
+    module = importlib.import_module(file.stem)
+    for kernel in (module.once, module.again):
+        kernel[(1,)](torch.ones(1), torch.zeros(1))
+    file.write_text(file.read_text().replace("tl.load(acc) + ", ""))
+    os.utime(file, (1, 1))
+    acc = torch.zeros(1)
+    multi_kernel(module.once, module.again)[(1,)](torch.ones(1), acc)
+    assert acc.item() == 1
+    assert "its choice is not kept: the source of once cannot be found" in caplog.text
+    assert not own_cache.exists()
+
+
 def test_a_constexpr_that_is_a_function_works_without_being_kept(
     own_cache: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -153,6 +175,19 @@ def test_a_constexpr_that_is_a_type_is_kept(own_cache: Path) -> None:
     (wrapper,) = (each for each in own_cache.glob("*/*.py") if "def get_args" in each.read_text())
     module = load_module(wrapper)
     assert module.multi_kernel_0.kernels[1].meta.constants == {"TYPE": tl.int32, "BLOCK": 64}
+
+
+def test_a_type_that_a_function_gives_is_kept(times: Stopwatch) -> None:
+    times.times_us.update(cast_looped=2.0, cast_persistent=1.0)
+    for _ in range(2):
+        function = multi_kernel(
+            *(sub_kernel(each, TYPE=lambda meta: tl.int32) for each in (kernels.cast_looped, kernels.cast_persistent))
+        )
+        out = torch.zeros(50, dtype=torch.int32)
+        function[(1,)](X, out, 50)
+        assert torch.equal(out, X.int())
+        assert list(function.picks.values()) == ["cast_persistent"]
+    assert len(times.races) == 1
 
 
 class Way(IntEnum):

@@ -16,7 +16,7 @@ from mkexplorer.race.racing import Contestant
 
 from ..stub_kernels import Stopwatch
 from . import kernels
-from .scaling import X, check, computed, scale, sizes
+from .scaling import X, check, computed, pruned, scale, sizes
 
 
 class Noted:
@@ -46,6 +46,45 @@ def test_each_bucket_has_its_own_choice(times: Stopwatch) -> None:
         check(function, count=count)
     assert sizes(function) == {16: "scale_persistent", 512: "scale_looped"}
     assert len(times.races) == 2
+
+
+def test_sizes_share_no_choice_if_a_pruner_leaves_them_other_configurations(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A kernel may be wrong, and write anywhere, with a configuration that was pruned for its size."""
+    monkeypatch.setattr(config, "sub_kernel", 0)
+    asked, launched = [], {}
+
+    def few_blocks(configs: Any, named: Any, **others: Any) -> Any:
+        asked.append(named["count"])
+        return [each for each in configs if named["count"] <= 3 * each.kwargs["BLOCK"]]
+
+    def grid(meta: Any) -> tuple[int]:
+        launched[meta["count"]] = meta["BLOCK"]
+        return (1,)
+
+    function = multi_kernel(pruned(early_config_prune=few_blocks), kernels.by_power)
+    for count in (48, 64, 40, 60, 112):
+        function[grid](torch.zeros(count), torch.zeros(count), torch.zeros(1), count, 3.0)
+    assert launched == {48: 16, 64: 32, 40: 16, 60: 32, 112: 64}
+    left = [bucket[4:] for bucket in function.picks]  # behind the size and the dtypes; nothing if all are left
+    two = "scale_looped: BLOCK=32 num_warps=4 num_stages=3 or BLOCK=64 num_warps=4 num_stages=3"
+    assert left == [(), (two,), ("scale_looped: BLOCK=64 num_warps=4 num_stages=3",)]
+    asked.clear()
+    function[grid](torch.zeros(64), torch.zeros(64), torch.zeros(1), 64, 3.0)
+    assert not asked  # of a size that is known
+
+
+def test_a_size_that_a_pruner_leaves_nothing_shares_no_choice(times: Stopwatch) -> None:
+    def narrow(configs: Any, named: Any, **others: Any) -> Any:
+        if named["count"] > 50:
+            raise ValueError("too wide")
+        return configs
+
+    function = multi_kernel(pruned(early_config_prune=narrow), kernels.by_power)
+    times.times_us["scale_looped"] = 1.0
+    check(function, count=50)
+    check(function, count=60)
+    assert list(function.picks.values()) == ["scale_looped", "scale_persistent"]
+    assert [bucket[4:] for bucket in function.picks] == [(), ("scale_looped: none",)]
 
 
 def test_each_bucket_tunes_its_sub_kernels_for_itself(times: Stopwatch) -> None:
