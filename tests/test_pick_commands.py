@@ -204,10 +204,21 @@ class TestClear:
         assert path.read_bytes() == b"1"
         assert run("clear", "--leftovers", "--yes").code == 1
 
-    def test_many_that_cannot_be_cleared_are_counted(self, run: Run) -> None:
+    def test_many_that_cannot_be_cleared_are_counted(
+        self, run: Run, cache: PlayedCache, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("mkexplorer.cli.changing._MOST_TOLD", 3)
+        for number in range(4):
+            cache.pick_file(number).mkdir(parents=True)
+        done = run("clear", "--all", "--yes")
+        assert (done.code, done.out, len(done.err.splitlines())) == (2, "", 4)
+        assert done.err.endswith("… and 1 more that cannot be changed\n")
+
+    def test_a_bundle_refuses_once(self, run: Run) -> None:
         done = run("clear", "--all", "--yes", "--sample")
-        assert (done.code, done.out, len(done.err.splitlines())) == (2, "", 6)
-        assert done.err.endswith("… and 36 more that cannot be changed\n")
+        assert (done.code, done.out) == (2, "")
+        (said,) = done.err.splitlines()
+        assert said.endswith("a bundle is never changed. Change the cache that it was made from.")
 
     def test_one_that_cannot_be_cleared_stops_no_other(self, run: Run, cache: PlayedCache) -> None:
         cache.pick_file(0).mkdir(parents=True)
