@@ -18,7 +18,7 @@ from mkexplorer.multikernel.environment import config
 from mkexplorer.multikernel.errors import MultiKernelError
 from mkexplorer.multikernel.launching import Kernel
 from mkexplorer.multikernel.meta import KernelMeta
-from mkexplorer.multikernel.sources import literal
+from mkexplorer.multikernel.values import literal
 
 from .stub_kernels import Stopwatch, StubKernel, run_module
 

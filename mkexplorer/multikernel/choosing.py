@@ -14,7 +14,7 @@ from mkexplorer.race.racing import Outcome
 from mkexplorer.race.statistics import FASTER, UNSURE, Ruling
 
 from .errors import MultiKernelError
-from .sources import encoded
+from .values import encoded
 
 # By name, because Triton may not be there, and in what torch and worker processes wrap them.
 _LASTING = frozenset({"OutOfResources", "CompilationError", "PTXASError", "NoTritonConfigsError", "InterpreterError"})

@@ -16,8 +16,9 @@ from mkexplorer.catalog.definitions import code_hash
 from .errors import DefinitionError
 from .kernel import READ, TENSORS, ArgumentKind, MultiKernel, Workspace
 from .meta import Constant
-from .sources import kernel_text, literal, one_line, run_module_text
+from .sources import kernel_text, one_line, run_module_text
 from .state import MultiKernelState
+from .values import literal
 
 # What `mkexplorer.multikernel.runtime` has for the functions of a module.
 _HELPERS = (

@@ -21,8 +21,9 @@ from .launching import Kernel
 from .meta import KernelMeta
 from .modules import key_of, path_of, write_module
 from .parts import Grid, Part, is_constexpr
-from .sources import kernel_text, plain, run_module_text
+from .sources import kernel_text, run_module_text
 from .telling import told, wholly_told
+from .values import plain
 
 log = logging.getLogger("mkexplorer.multikernel")
 

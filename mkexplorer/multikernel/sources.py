@@ -7,10 +7,8 @@ reads theirs reads ours; `ARGUMENTS` and `TAKES` are our addition.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from math import isfinite
-from typing import Any
 
 from mkexplorer.catalog.definitions import code_hash
 
@@ -18,6 +16,7 @@ from .errors import DefinitionError
 from .kernel import ArgumentKind, MultiKernel, SubKernelSpec
 from .meta import KernelMeta
 from .triton_heuristics import NAMES
+from .values import is_dtype, is_literal, literal, plain, tuple_text
 
 _WIDTH = 116
 
@@ -35,34 +34,6 @@ def kernel_text(sub_kernel: SubKernelSpec) -> str:
     return "\n\n\n".join(part for part in parts if part) + "\n"
 
 
-def plain(value: Any) -> Any:
-    """A value as Python's own number or text, where that is what it stands for: numpy's, Triton's, an IntEnum's.
-
-    A tuple or a mapping has plain values in it then.
-    """
-    if type(value).__name__ == "constexpr":
-        return plain(value.value)
-    if type(value).__module__ == "numpy" and getattr(value, "shape", None) == ():
-        return value.item()
-    if type(value) is tuple:
-        return tuple(map(plain, value))
-    if isinstance(value, Mapping):
-        return {name: plain(each) for name, each in value.items()}
-    if isinstance(value, str):
-        return str.__str__(value)  # not that of a StrEnum or the like, which may say more
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        return int(value) if isinstance(value, int) else float(value)
-    return value
-
-
-def encoded(configuration: Mapping[str, Any]) -> dict[str, Any]:
-    """A configuration as JSON can hold it: what is neither a number nor a text, such as a dtype, by its source.
-
-    Nothing comes back from that: what is read is to be compared with what is encoded.
-    """
-    return {name: _encoded(plain(value)) for name, value in configuration.items()}
-
-
 def run_module_text(multi_kernel: MultiKernel) -> str:
     """The module that runs the multi-kernel. The hash of this text is the key under which its pick is kept.
 
@@ -75,8 +46,8 @@ def run_module_text(multi_kernel: MultiKernel) -> str:
     if multi_kernel.sizes:
         lines.append(f"# sizes: {one_line(multi_kernel.sizes)}")
     lines += [
-        f"ARGUMENTS = {_tuple(map(repr, multi_kernel.parameters))}",
-        f"TAKES = {_tuple(_tuple(map(str, each)) for each in multi_kernel.takes)}",
+        f"ARGUMENTS = {tuple_text(map(repr, multi_kernel.parameters))}",
+        f"TAKES = {tuple_text(tuple_text(map(str, each)) for each in multi_kernel.takes)}",
         "",
         "",
         f"def run({', '.join(['multi_kernel_call', *multi_kernel.parameters, 'grid', 'stream'])}):",
@@ -137,15 +108,10 @@ def _decorator(meta: KernelMeta) -> str:
     return "\n".join([*lines, ")\n"])
 
 
-def _encoded(value: Any) -> Any:
-    is_plain = value is None or isinstance(value, str | int) or (isinstance(value, float) and isfinite(value))
-    return value if is_plain else literal(value)
-
-
 def _check_values(meta: KernelMeta) -> None:
     for values in (meta.constants, *meta.configs):
         for name, value in values.items():
-            if not _is_literal(value):
+            if not is_literal(value):
                 raise DefinitionError(
                     f"{meta.name} has {name} = {_kind_of(value)}, which cannot be written into a file",
                     "What can are numbers, texts, None and the dtypes of Triton and torch, and tuples of them; a "
@@ -158,18 +124,7 @@ def _names_torch(meta: KernelMeta) -> bool:
 
 
 def _is_of_torch(value: object) -> bool:
-    return any(map(_is_of_torch, value)) if type(value) is tuple else _is_dtype(value, "torch")
-
-
-def _is_literal(value: object) -> bool:
-    """Whether `literal` tells it; not so of what only behaves like a tuple, whose items have names."""
-    if type(value) is tuple:
-        return all(map(_is_literal, value))
-    return type(value) in (type(None), str, int, float, bool) or _is_dtype(value, "triton") or _is_dtype(value, "torch")
-
-
-def _is_dtype(value: object, package: str) -> bool:
-    return type(value).__name__ == "dtype" and type(value).__module__.partition(".")[0] == package
+    return any(map(_is_of_torch, value)) if type(value) is tuple else is_dtype(value, "torch")
 
 
 def _kind_of(value: object) -> str:
@@ -191,24 +146,6 @@ def _mapping(name: str, values: Mapping[str, object]) -> Iterator[str]:
         else:
             yield text
     yield "    },"
-
-
-def literal(value: object) -> str:
-    """``value`` as Python's source, where a file can hold it; else what its ``repr`` says."""
-    if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{key!r}: {literal(each)}" for key, each in value.items()) + "}"
-    if type(value) is tuple:
-        return _tuple(map(literal, value))
-    if isinstance(value, list):
-        return "[" + ", ".join(map(literal, value)) + "]"
-    if isinstance(value, float) and not isfinite(value):
-        return f"float('{value}')"
-    return repr(value)
-
-
-def _tuple(parts: Iterable[str]) -> str:
-    listed = list(parts)
-    return f"({listed[0]},)" if len(listed) == 1 else f"({', '.join(listed)})"
 
 
 def one_line(text: str) -> str:

@@ -18,7 +18,7 @@ from .choosing import Choice, among_able, choose, is_out_of_memory
 from .clones import Clones
 from .environment import is_cache_disabled
 from .measuring import device_of, measure
-from .sources import encoded
+from .values import encoded
 
 log = logging.getLogger("mkexplorer.multikernel")
 
