@@ -79,7 +79,12 @@ def _configs(triton_meta: dict[str, Any], inductor_meta: dict[str, Any], filenam
         if any(name in config for config in own):
             raise RuntimeError(f"a configuration sets {name}, which torch does not launch with")
     winner = _best_config(filename)
-    chosen = [config for config in own if winner and all(winner.get(name) == config[name] for name in config)] or own
+    # What JSON cannot hold, such as a dtype, it has as text.
+    chosen = [
+        config
+        for config in own
+        if winner and all(winner.get(name) in (value, repr(value)) for name, value in config.items())
+    ] or own
     return [{**_DEFAULTS, **triton_meta.get("constants", {}), **config} for config in chosen]
 
 
