@@ -20,6 +20,7 @@ from mkexplorer.multikernel.choosing import is_out_of_memory
 
 from . import gpu, measuring, ranks, session
 from .as_torch_tells import log_choice, metrics_row
+from .generating import LAZY
 from .pick_file import CallPick, Found
 from .session import How
 from .settings import Measure, settings
@@ -31,10 +32,6 @@ _DETERMINISTIC = "TORCHINDUCTOR_DETERMINISTIC"
 _TABLE = "persistent_red_perf"
 _MOST_SHAPES = 16
 _NEAR_FRAMES = 8
-_LAZY = (
-    "torch 2.12 and later writes C++ wrappers before any kernel has run, and has no way to choose sub-kernels then; "
-    "set torch._inductor.config.triton.autotune_at_compile_time = True, or do without: TORCHINDUCTOR_MULTI_KERNEL=0"
-)
 # What whoever imported torch's class before may replace in it, as torch's own tests do.
 _STOCK_METHODS = {name: getattr(StockCall, name) for name in ("run", "benchmark_sub_kernels")}
 
@@ -110,7 +107,7 @@ class MultiKernelCall(StockCall):  # type: ignore[misc]  # mypy does not follow 
     def lookup_choice(multi_kernel_name: str) -> str:
         """Asked while a C++ wrapper is written. Torch's own has no more to say than AssertionError."""
         if multi_kernel_name not in stock.V.graph.multi_kernel_to_choice:
-            raise RuntimeError(_LAZY)
+            raise RuntimeError(LAZY)
         return str(StockCall.lookup_choice(multi_kernel_name))
 
     def benchmark_sub_kernels(self, *arguments: Any, **keywords: Any) -> list[float]:

@@ -5,6 +5,7 @@ Without multi-kernels, which are torch's default, all of these programs are righ
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from functools import wraps
 from typing import Any
@@ -13,8 +14,13 @@ from weakref import WeakKeyDictionary
 import torch._inductor.config as config
 from torch._inductor.virtualized import V
 
-from .switch import turned_off
+from .session import tell_once
+from .switch import OPTION, turned_off
 
+LAZY = (
+    "torch 2.12 and later writes C++ wrappers before any kernel has run, and has no way to choose sub-kernels then; "
+    "set torch._inductor.config.triton.autotune_at_compile_time = True, or do without: TORCHINDUCTOR_MULTI_KERNEL=0"
+)
 # From here on torch 2.12 and later finds no configuration of a persistent reduction that is tiled in two dimensions.
 _MOST_PERSISTENT = 4096
 _names: WeakKeyDictionary[Any, int] = WeakKeyDictionary()
@@ -39,13 +45,19 @@ def named_apart(define_kernel: Callable[..., str]) -> Callable[..., str]:
     return define
 
 
-def declined(create_kernel_choices: Callable[..., Any]) -> Callable[..., Any]:
-    """For ``TritonScheduling.create_kernel_choices``: no multi-kernel where torch writes code that cannot run it."""
+def declined(create_kernel_choices: Callable[..., Any], is_for_cpp: bool) -> Callable[..., Any]:
+    """For ``TritonScheduling.create_kernel_choices``: no multi-kernel where torch writes code that cannot run it.
+
+    ``is_for_cpp`` is the `Adapter`'s. Who asked for multi-kernels is told why there are none.
+    """
 
     @wraps(create_kernel_choices)
     def create(scheduling: Any, features: Any, arguments: Any, *others: Any, **keywords: Any) -> Any:
-        if _can_be_written() and not _lacks_configurations(features, arguments):
+        obstacle = _obstacle(is_for_cpp) or _obstacle_of(features, arguments)
+        if not obstacle:
             return create_kernel_choices(scheduling, features, arguments, *others, **keywords)
+        if config.triton.multi_kernel and not config._is_default(OPTION):
+            tell_once(f"no multi-kernels here: {obstacle}", logging.INFO)
         with turned_off(config):
             return create_kernel_choices(scheduling, features, arguments, *others, **keywords)
 
@@ -59,18 +71,27 @@ def _module_of(wrapper: Any) -> Any:
     return wrapper
 
 
-def _can_be_written() -> bool:
-    """Neither a graph of FX has them, nor a Python wrapper whose kernels are tuned when it is compiled.
+def _obstacle(is_for_cpp: bool) -> str:
+    """Why the graph that is compiled can have no multi-kernels; '' where it can."""
+    graph, is_tuned_now = V.graph, config.triton.autotune_at_compile_time
+    if getattr(graph, "fx_wrapper", False):
+        return "torch does not know them in wrappers that are graphs of FX"
+    if is_tuned_now and not graph.cpp_wrapper:  # as `standalone_compile` has it
+        return "torch defines them for the tuning at compile time alone (_write_multi_kernel_defs)"
+    if is_tuned_now or not graph.record_multi_kernel_choice:
+        return ""
+    # Of a C++ wrapper either pass: both have to decline alike.
+    if not is_for_cpp:
+        return LAZY
+    if getattr(graph, "parent", None) is not None:
+        return "the second pass of a C++ wrapper looks for the choices of a subgraph where the first has not left them"
+    return ""
 
-    There torch defines them only for the tuning (`_write_multi_kernel_defs`); `standalone_compile` asks for such ones.
-    """
-    if getattr(V.graph, "fx_wrapper", False):
-        return False
-    return bool(V.graph.cpp_wrapper or not config.triton.autotune_at_compile_time)
 
-
-def _lacks_configurations(features: Any, arguments: Any) -> bool:
+def _obstacle_of(features: Any, arguments: Any) -> str:
+    """The same of a reduction."""
     tiling = arguments[0] if arguments else {}
     if "y" not in tiling or not features.is_reduction():
-        return False
-    return not V.graph.sizevars.statically_known_leq(features.reduction_numel, _MOST_PERSISTENT)
+        return ""
+    is_short = V.graph.sizevars.statically_known_leq(features.reduction_numel, _MOST_PERSISTENT)
+    return "" if is_short else "torch has no configurations of persistent reductions that are long and tiled twice"

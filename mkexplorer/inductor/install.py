@@ -152,8 +152,6 @@ class _Installation:
         adapter = self._adapter()
         if adapter is None or _VARIABLE in os.environ:
             return
-        if config.cpp_wrapper and not adapter.is_for_cpp and not config.triton.autotune_at_compile_time:
-            return
         if turn_on(config):
             self._config = config
 
@@ -177,11 +175,12 @@ class _Installation:
         self._put(stock.MultiKernelState, "define_kernel", named_apart(stock.MultiKernelState.define_kernel))
 
     def _decline(self, scheduling: Any) -> None:
-        if self._adapter() is not None:
+        adapter = self._adapter()
+        if adapter is not None:
             from .generating import declined
 
             held = scheduling.TritonScheduling
-            self._put(held, "create_kernel_choices", declined(held.create_kernel_choices))
+            self._put(held, "create_kernel_choices", declined(held.create_kernel_choices, adapter.is_for_cpp))
 
     def _put(self, holder: Any, name: str, ours: Any) -> None:
         self._replaced.append((holder, name, ours, getattr(holder, name)))
@@ -200,6 +199,7 @@ class _Installation:
             try:
                 action(module)
             except Exception as error:
+                self._imports.stop()
                 self._put_back()
                 self._warn(f"mkexplorer cannot work with this build of torch: {type(error).__name__}: {error}")
 

@@ -17,8 +17,8 @@ _NEEDED = ("benchmark_sub_kernels", "cache_file_path", "load_cache", "record_cho
 class Adapter:
     """For the releases from ``first`` to ``last``. ``classes``: by torch's name, the module here that has our own.
 
-    ``is_for_cpp``: whether C++ wrappers have multi-kernels by default. Where these compile their kernels only when they
-    run, torch fails with AssertionError.
+    ``is_for_cpp``: whether C++ wrappers can have multi-kernels without ``triton.autotune_at_compile_time``. Where these
+    compile their kernels only when they run, they cannot.
     """
 
     first: Release

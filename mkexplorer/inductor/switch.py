@@ -24,22 +24,29 @@ def turn_on(config: Any) -> bool:
 def turn_off(config: Any) -> None:
     """Takes `turn_on` back."""
     _set_default(config, 0)
-    _forget_patches(config)
+    if config.triton.multi_kernel is _ON:
+        _unset(config)
 
 
 @contextlib.contextmanager
 def turned_off(config: Any) -> Iterator[None]:
-    """In this thread, whoever turned it on."""
-    with config.patch({OPTION: 0}):
+    """In this thread (before torch 2.12: in all), whoever turned it on; afterwards it is as it was."""
+    if not config.triton.multi_kernel:
         yield
-    _forget_patches(config)
+        return
+    is_unsaid = config._is_default(OPTION)
+    try:
+        with config.patch({OPTION: 0}):
+            yield
+    finally:
+        if is_unsaid:
+            _unset(config)
 
 
-def _forget_patches(config: Any) -> None:
+def _unset(config: Any) -> None:
     """A `patch` puts back what it found as if the program had set that."""
-    if config.triton.multi_kernel is _ON:
-        unset = importlib.import_module("torch.utils._config_module")._UNSET_SENTINEL
-        config._make_closure_patcher(**{OPTION: unset})()
+    unset = importlib.import_module("torch.utils._config_module")._UNSET_SENTINEL
+    config._make_closure_patcher(**{OPTION: unset})()
 
 
 def _set_default(config: Any, value: int) -> None:

@@ -15,9 +15,10 @@ from torch._inductor.select_algorithm import AlgorithmSelectorCache
 
 import mkexplorer
 from mkexplorer.inductor.call import MultiKernelCall
+from mkexplorer.inductor.switch import turned_off
 from tests import generate_wrappers
 from tests.inductor_cases.installing import setting
-from tests.inductor_cases.programs import StockCall, softmax
+from tests.inductor_cases.programs import StockCall, failure_of, softmax
 from tests.stand_in_gpu import load_text, names, set_times
 
 _TILED = {"triton.prefer_nd_tiling": True, "triton.tile_reductions": True}
@@ -82,10 +83,18 @@ def case_what_has_none_leaves_the_setting_as_it_was(folder: Path) -> None:
     with mkexplorer.installed():
         generate_wrappers.generate("softmax", fx_wrapper=True)
         assert setting() == (1, True)
-        with inductor_config.patch({"triton.multi_kernel": 3}):
-            generate_wrappers.generate("softmax", fx_wrapper=True)
-            assert setting() == (3, False)
+        for said in (3, True, 0):
+            with inductor_config.patch({"triton.multi_kernel": said}):
+                generate_wrappers.generate("softmax", fx_wrapper=True)
+                assert setting() == (said, False)
+        assert failure_of(fail_while_turned_off) is not None
+        assert setting() == (1, False)  # the last `patch`; see `case_a_patch_of_the_setting_meanwhile_leaves_nothing`
     assert setting() == (0, True)
+
+
+def fail_while_turned_off() -> None:
+    with turned_off(inductor_config):
+        raise ValueError
 
 
 def case_torch_generates_as_ever_once_it_is_uninstalled(folder: Path) -> None:
