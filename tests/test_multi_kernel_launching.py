@@ -44,6 +44,14 @@ class Function:
         return "launched"
 
 
+class Heuristics:
+    """As what `triton.heuristics` makes looks from outside."""
+
+    def __init__(self, fn: Any) -> None:
+        self.fn, self.arg_names, self.values = fn, fn.arg_names, {"EVEN": None}
+        self.run = fn.run
+
+
 def callers_up_to_here() -> list[str]:
     """The files of the Python functions that are between a test and a stand-in for one of Triton's."""
     files = []
@@ -163,6 +171,34 @@ def test_a_neighbours_configuration_is_used_until_it_is_reconsidered(times: Stop
     assert file.exists()
     near.reconsider()  # what is tuned is not tuned again
     assert near.configuration == CONFIGS[0]
+
+
+def test_a_neighbours_configuration_is_used_only_if_it_is_among_the_own_ones(times: Stopwatch) -> None:
+    tuned = kernel(*CONFIGS)
+    tuned.run(1, 2, grid=(3,))
+    elsewhere = kernel({"BLOCK": 64, "num_warps": 4}, {"BLOCK": 8, "num_warps": 1}, CONFIGS[1])
+    elsewhere.suggest(tuned)
+    elsewhere.run(1, 4, grid=(3,))
+    assert elsewhere.configuration == CONFIGS[1]
+    assert len(times.races) == 1
+    without = kernel(CONFIGS[0], {"BLOCK": 64, "num_warps": 4})
+    without.suggest(tuned)
+    without.run(1, 4, grid=(3,))
+    assert len(times.races) == 2
+
+
+def test_a_neighbours_configuration_is_the_same_whatever_a_heuristic_says_of_it(times: Stopwatch) -> None:
+    def of_size(is_even: bool) -> Kernel:
+        one = kernel(*({**config, "EVEN": is_even} for config in CONFIGS))
+        one.function = Heuristics(one.function)
+        return one
+
+    tuned, near = of_size(True), of_size(False)
+    tuned.run(1, 2, grid=(3,))
+    near.suggest(tuned)
+    near.run(1, 4, grid=(3,))
+    assert near.configuration == {**CONFIGS[1], "EVEN": False}
+    assert len(times.races) == 1
 
 
 def test_a_configuration_found_while_somebody_used_the_gpu_is_not_kept(times: Stopwatch, tmp_path: Path) -> None:

@@ -75,6 +75,18 @@ def test_buckets_of_earlier_processes_are_known(tmp_path: Path, monkeypatch: pyt
     assert known.pick_near((1024, "bf16")) == 1
 
 
+def test_of_the_picks_of_one_bucket_one_that_was_not_cleared_is_known(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(config, "measure", Stopwatch(looped=2.0, persistent=1.0))
+    call = two(tmp_path)
+    call.run(1, 2)
+    known = KnownBuckets(tmp_path, "c" + "a" * 51, 2)
+    for key in ("cbb" + "b" * 49, call.key, "ccc" + "c" * 49):
+        known.add((1024,), key)
+    assert known.pick_near((1024,)) == 1
+
+
 # ------------------------------------------------------------------------------------------------ confirming
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import math
 import os
 import sys
 from collections.abc import Callable, Mapping
@@ -16,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mkexplorer.multikernel.errors import DefinitionError
-from mkexplorer.multikernel.grids import compile_grid, grid_text, told_grid
+from mkexplorer.multikernel.grids import compile_grid, told_grid
 
 
 def test_a_grid_uses_all_names_that_a_kernel_gets() -> None:
@@ -51,82 +52,98 @@ def test_a_grid_has_one_to_three_axes() -> None:
         compile_grid(["n"] * 4)
 
 
+def launches(*blocks: int, **others: Any) -> list[dict[str, Any]]:
+    same = {"n": 100, "k": 3, "x": SimpleNamespace(shape=(100,)), "shape": (100,), **others}
+    return [{**same, "BLOCK": block} for block in blocks]
+
+
+def cdiv(number: int, divisor: int) -> int:
+    """As those have it who do not know Triton's."""
+    return (number + divisor - 1) // divisor
+
+
 def test_the_functions_of_tritons_users_become_text() -> None:
     rows, shape = 4096, (8, 16)
 
     def named(meta: Mapping[str, int]) -> tuple[int, int]:
         """As in the tutorials."""
-        return (triton.cdiv(rows, meta["BLOCK_M"]) * triton.cdiv(shape[1], meta["BLOCK_N"]), meta["SPLIT_K"])
+        return (triton.cdiv(rows, meta["BLOCK"]) * triton.cdiv(shape[1], meta["k"]), meta["n"])
 
-    assert grid_text(named) == ("cdiv(4096, BLOCK_M) * cdiv(16, BLOCK_N)", "SPLIT_K")
-    assert grid_text(lambda meta: (triton.cdiv(meta["n"], meta["BLOCK"]),)) == ("cdiv(n, BLOCK)",)
-    both = (lambda meta: (meta["A"],)), (lambda meta: [meta["B"], rows + 1])
-    assert [grid_text(each) for each in both] == [("A",), ("B", "4097")]
-    assert grid_text((4, 2)) == ("4", "2")
+    def stepwise(meta: Mapping[str, int]) -> tuple[int, int]:
+        blocks = triton.cdiv(meta["n"], meta["BLOCK"])
+        doubled = blocks * 2
+        return (doubled, meta["k"])
 
-
-def test_a_function_that_is_more_than_an_expression_is_not_told() -> None:
-    def decides(meta: Mapping[str, int]) -> tuple[int]:
-        blocks = meta["n"]
-        return (blocks,)
-
-    assert grid_text(decides) is None
-    assert grid_text(lambda meta: (len(meta),)) is None
-    assert grid_text(lambda meta: (meta["n"] if meta["n"] else 1,)) is None
-    assert grid_text(print) is None
+    assert told_grid(named, launches(16, 64)) == ("cdiv(4096, BLOCK) * cdiv(16, k)", "n")
+    assert told_grid(stepwise, launches(16, 64)) == ("cdiv(n, BLOCK) * 2", "k")
+    both = (lambda meta: (meta["BLOCK"],)), (lambda meta: [meta["k"], rows + 1])
+    assert [told_grid(each, launches(16, 64)) for each in both] == [("BLOCK",), ("k", "4097")]
+    assert told_grid((3, 2), launches(16, 64)) == ("3", "2")
 
 
-def cdiv(number: int, divisor: int) -> int:
+@pytest.mark.parametrize(
+    ("grid", "text"),
+    [
+        (lambda meta: (triton.cdiv(x=meta["n"], y=meta["BLOCK"]),), "cdiv(n, BLOCK)"),
+        (lambda meta: (cdiv(meta["n"], meta["BLOCK"]),), "cdiv(n, BLOCK)"),
+        (lambda meta: (int(cdiv(meta["n"], meta["BLOCK"])),), "cdiv(n, BLOCK)"),
+        (lambda meta: (cdiv(meta["x"].shape[0], meta["BLOCK"]),), "cdiv(100, BLOCK)"),
+        (lambda meta: (cdiv(meta["shape"][0], meta["BLOCK"]),), "cdiv(100, BLOCK)"),
+        (lambda meta: (cdiv(meta["n"] if meta["n"] else 1, meta["BLOCK"]),), "cdiv(100, BLOCK)"),
+    ],
+)
+def test_what_is_the_same_in_all_launches_is_a_number_and_functions_go_by_their_names(grid: Any, text: str) -> None:
+    assert told_grid(grid, launches(16, 64)) == (text,)
+
+
+def wrong_cdiv(number: int, divisor: int) -> int:
     return -8 * (number // -divisor)
+
+
+def decides(meta: Mapping[str, int]) -> tuple[int]:
+    if meta["BLOCK"] > 32:
+        return (1,)
+    return (2,)
+
+
+def default_is_no_text(meta: Mapping[str, int], *, n: int = 80) -> tuple[int]:
+    return (triton.cdiv(n, meta["BLOCK"]),)
 
 
 @pytest.mark.parametrize(
     "grid",
     [
-        lambda meta: (triton.cdiv(x=meta["n"], y=meta["BLOCK"]),),
-        lambda meta: (cdiv(meta["n"], meta["BLOCK"]),),
-        lambda meta: (meta["round"](meta["n"]),),
-        lambda meta: (meta["n"] * 0.5,),
-        lambda meta: (meta["x"].shape[0],),
-        lambda meta: (meta["shape"][0],),
-        lambda meta: (meta[0],),
-        lambda meta: meta["n"],
-        lambda meta, *, n=8: (triton.cdiv(n, meta["BLOCK"]),),
+        decides,
+        default_is_no_text,
+        lambda meta: (SimpleNamespace(cdiv=wrong_cdiv).cdiv(meta["n"], meta["BLOCK"]),),
+        lambda meta: (math.ceil(meta["n"] / meta["BLOCK"]),),
+        lambda meta: (meta["n"] * 0.5 // meta["BLOCK"],),
+        lambda meta: (meta.get("n") // meta["BLOCK"],),
+        lambda meta: (sum(meta[name] for name in ("n", "BLOCK")),),
+        lambda meta: (meta["x"].shape[0] if meta["BLOCK"] == 16 else 1,),
+        lambda meta: (100 // (meta["BLOCK"] - 16),),
+        lambda meta: (meta["n"] / meta["BLOCK"],),
     ],
 )
-def test_what_a_text_would_tell_otherwise_is_not_told(grid: Any) -> None:
-    assert grid_text(grid) is None
+def test_what_no_text_tells_is_not_told_where_it_differs(grid: Any) -> None:
+    assert told_grid(grid, launches(16, 64)) is None
+
+
+def test_what_no_text_tells_becomes_numbers_where_all_launches_have_the_same() -> None:
+    def grid(meta: Mapping[str, Any]) -> tuple[int, int]:
+        return 100, math.ceil(meta["n"] / meta["BLOCK"])
+
+    assert told_grid(grid, launches(64)) == ("100", "2")
+    assert told_grid(grid, launches(64, 99)) == ("100", "2")
+    assert told_grid(grid, launches(64, 16)) is None
+    assert told_grid(print, launches(64)) is None
 
 
 def test_a_function_is_told_as_often_as_it_is_asked_for() -> None:
     def grid(meta: Mapping[str, int]) -> tuple[int]:
         return (triton.cdiv(meta["n"], meta["BLOCK"]) * meta["k"],)
 
-    assert [grid_text(grid) for _ in range(2)] == [("cdiv(n, BLOCK) * k",)] * 2
-
-
-def launches(*blocks: int) -> list[dict[str, Any]]:
-    return [{"n": 100, "x": SimpleNamespace(shape=(100,)), "BLOCK": block} for block in blocks]
-
-
-def test_a_text_holds_for_all_launches() -> None:
-    assert told_grid(lambda meta: (triton.cdiv(meta["n"], meta["BLOCK"]),), launches(16, 64)) == ("cdiv(n, BLOCK)",)
-    assert told_grid((3, 2), launches(16, 64)) == ("3", "2")
-
-
-def test_what_no_text_tells_becomes_numbers_where_all_launches_have_the_same() -> None:
-    def grid(meta: Mapping[str, Any]) -> tuple[int, int]:
-        rows = meta["x"].shape[0]
-        return rows, triton.cdiv(rows, meta["BLOCK"])
-
-    assert told_grid(grid, launches(64)) == ("100", "2")
-    assert told_grid(grid, launches(64, 99)) == ("100", "2")
-    assert told_grid(grid, launches(64, 16)) is None
-
-
-def test_what_fails_for_a_launch_or_gives_no_whole_number_is_not_told() -> None:
-    assert told_grid(lambda meta: (100 // (meta["BLOCK"] - 16),), launches(64, 16)) is None
-    assert told_grid(lambda meta: (meta["n"] / meta["BLOCK"],), launches(64)) is None
+    assert [told_grid(grid, launches(16, 64)) for _ in range(2)] == [("cdiv(n, BLOCK) * k",)] * 2
 
 
 def test_a_text_that_says_something_else_than_the_function_is_none() -> None:
@@ -156,9 +173,8 @@ def test_the_text_of_a_file_that_was_edited_since_is_not_the_functions(
     loaded: Callable[[str], ModuleType], now: str
 ) -> None:
     module = loaded("grid = lambda meta: (meta['n'] + 1,)\n")
-    assert grid_text(module.grid) == ("n + 1",)
+    assert told_grid(module.grid, launches(64)) == ("n + 1",)
     file = Path(str(module.__file__))
     file.write_text(now)
     os.utime(file, (1, 1))
-    assert grid_text(module.grid) is None
     assert told_grid(module.grid, launches(64)) == ("101",)

@@ -1,6 +1,7 @@
 """The source of a Triton function with all that it uses from around it, so that it can stand in a file of its own."""
 
 from __future__ import annotations
+import __future__
 
 import ast
 import builtins
@@ -12,7 +13,8 @@ import textwrap
 import types
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import lru_cache, reduce
+from operator import or_
 from typing import Any
 
 from .errors import DefinitionError
@@ -24,6 +26,7 @@ _DEF = re.compile(r"^def\s+\w+\s*\(", re.MULTILINE)
 PACKAGES = frozenset({"triton", "torch", *sys.stdlib_module_names})
 # Names and what they stand for that each file imports anyhow.
 _HEADER = {("triton", "triton"), ("tl", "language")}
+_FUTURE = reduce(or_, (getattr(__future__, name).compiler_flag for name in __future__.all_feature_names))
 _OPTIONS = ("do_not_specialize", "do_not_specialize_on_alignment", "noinline", "debug")
 
 
@@ -189,14 +192,19 @@ def lines_of(function: types.FunctionType) -> list[str] | None:
     code = function.__code__
     linecache.checkcache(code.co_filename)
     lines = linecache.getlines(code.co_filename, function.__globals__)
-    return lines if code in _compiled("".join(lines)) else None
+    return lines if code in _compiled("".join(lines), code.co_flags & _FUTURE) else None
 
 
 @lru_cache(maxsize=32)
-def _compiled(text: str) -> frozenset[types.CodeType]:
-    """Every function of a file; two are the same with the same name, parameters, code and first line."""
+def _compiled(text: str, future: int) -> frozenset[types.CodeType]:
+    """Every function of a file; two are the same with the same name, parameters, code and first line.
+
+    The cells of a notebook may wait for something, and what one of them imports from ``__future__`` is ``future`` of
+    those after it.
+    """
     try:
-        return frozenset(_within(compile(text, "<file>", "exec", dont_inherit=True)))
+        flags = future | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
+        return frozenset(_within(compile(text, "<file>", "exec", flags=flags, dont_inherit=True)))
     except (SyntaxError, ValueError):  # half of a file, saved just now
         return frozenset()
 

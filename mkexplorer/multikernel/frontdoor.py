@@ -100,10 +100,12 @@ def multi_kernel(
 class _Entry:
     """What there is for one bucket. ``arguments`` are the parameters that its multi-kernel takes, in its order.
 
+    ``bucket`` is without what pruners leave, which makes no difference to how near another one is.
     ``module`` is where ``write`` puts what is generated for it, None for both where that cannot be written.
     """
 
     call: MultiKernelCall
+    bucket: Bucket
     arguments: tuple[str, ...]
     known: KnownBuckets | None
     module: Path | None
@@ -114,12 +116,12 @@ class _Entry:
 
 @dataclass(frozen=True)
 class _Met:
-    """A call that has to be looked at: its arguments by name, its grid, and which others it shares a choice with."""
+    """A call that has to be looked at: its arguments by name, its grid, its sizes and its exact key."""
 
     named: Mapping[str, Any]
     grid: Grid | None
     sizes: tuple[Any, ...]
-    bucket: Bucket
+    key: tuple[Any, ...]
 
 
 class MultiKernelFunction:
@@ -142,6 +144,7 @@ class MultiKernelFunction:
         self._needs_grid = any(part.grid is None for part in parts)
         self._lock = threading.RLock()
         self._entries: dict[Bucket, _Entry] = {}
+        self._by_key: dict[Any, _Entry] = {}
         self._known: dict[Any, Launch] = {}
         self._keying: Keying | None = None
         self._constexprs = tuple(name for name in self.__signature__.parameters if self._is_constexpr(name))
@@ -173,8 +176,9 @@ class MultiKernelFunction:
         """The chosen sub-kernel by bucket, None where there is none yet.
 
         A bucket is the sizes of the key, then the constexprs that calls pass, as in 'BLOCK=64', and with a key the
-        dtypes of the tensors and the configurations to which ``prune_configs_by`` narrows a sub-kernel's; () where all
-        calls share one choice. Sub-kernels of one name are told apart by the constants in which they differ.
+        dtypes of the tensors and, where ``prune_configs_by`` leaves a sub-kernel not all configurations, the places of
+        those in its list, as in 'softmax_looped: #0 #2'; () where all calls share one choice. Sub-kernels of one name
+        are told apart by the constants in which they differ.
         """
         with self._lock:
             picked = {bucket: entry.call.picked for bucket, entry in self._entries.items()}
@@ -184,15 +188,22 @@ class MultiKernelFunction:
         """The generated module of each bucket, for `freeze`.
 
         It is for the arguments of the first call. Where a kept pick made it needless it is written now; raises
-        `MultiKernelError` where it cannot be.
+        `MultiKernelError` where none can be.
         """
         with self._lock:
             entries = dict(self._entries)
-        found = {}
+        found, refusal = {}, None
         for bucket, entry in entries.items():
-            if entry.module is not None and entry.write is not None:
+            if entry.module is None or entry.write is None:
+                continue
+            try:
                 entry.write()
+            except MultiKernelError as error:
+                refusal = error
+            else:
                 found[bucket] = entry.module
+        if refusal is not None and not found:
+            raise refusal
         return found
 
     def confirm(self) -> None:
@@ -230,16 +241,24 @@ class MultiKernelFunction:
             if self._keying is None:
                 self._keying = self._new_keying(named)
         sizes = self._keying.sizes(named)
-        met = _Met(named, grid, sizes, (*self._keying.bucket_of(sizes, named), *self._pruned(named)))
+        met = _Met(named, grid, sizes, self._keying.exact(sizes, named))
         with self._lock:
-            if met.bucket not in self._entries:
-                self._entries[met.bucket] = self._new_entry(met, self._keying)
-            entry = self._entries[met.bucket]
+            entry = self._entry(met, self._keying)
         result = entry.call.run(*(named[name] for name in entry.arguments), grid=grid)
         with self._lock:
             if entry.call.is_settled:
                 self._settle(entry, met, self._keying)
         return result
+
+    def _entry(self, met: _Met, keying: Keying) -> _Entry:
+        """Pruners are asked once for each exact key: one that answers otherwise later on changes nothing."""
+        if met.key not in self._by_key:
+            bucket = keying.bucket_of(met.sizes, met.named)
+            shared = (*bucket, *self._pruned(met.named))
+            if shared not in self._entries:
+                self._entries[shared] = self._new_entry(met, bucket, keying)
+            self._by_key[met.key] = self._entries[shared]
+        return self._by_key[met.key]
 
     def _pruned(self, named: Mapping[str, Any]) -> tuple[str, ...]:
         """What each pruner leaves, as Triton asks it for each size: a kernel may be wrong with any other configuration.
@@ -260,7 +279,7 @@ class MultiKernelFunction:
         key = _with_what_all_share(options.key) if callable(options.key) and own else options.key
         return Keying(key, options.bucket, self._constexprs, typed)
 
-    def _new_entry(self, met: _Met, keying: Keying) -> _Entry:
+    def _new_entry(self, met: _Met, bucket: Bucket, keying: Keying) -> _Entry:
         folder = self._options.cache or default_cache()
         device = device_of_call(self._parts, list(met.named.values()))
         sizes = keying.text(met.sizes)
@@ -277,13 +296,13 @@ class MultiKernelFunction:
             sizes=sizes,
         )
         keeps = cache is not None and not is_cache_disabled()
-        known = self._known_buckets(folder, first) if keeps and met.bucket else None
+        known = self._known_buckets(folder, first) if keeps and bucket else None
         if call.picked is None:
-            self._begin(call, met.bucket, known)
+            self._begin(call, bucket, known)
             if keeps and found.write is not None:
                 _try(found.write)
         module = path_of(found.wrapper, folder) if found.write is not None else None
-        return _Entry(call, found.arguments, known, module, found.write)
+        return _Entry(call, bucket, found.arguments, known, module, found.write)
 
     def _known_buckets(self, folder: Path, first: FirstCall) -> KnownBuckets:
         key = (self._options.key, self._options.bucket)
@@ -292,8 +311,8 @@ class MultiKernelFunction:
     def _begin(self, call: MultiKernelCall, bucket: Bucket, known: KnownBuckets | None) -> None:
         """Starts a new bucket from what is known of its neighbours: here, else in the cache."""
         sure = {
-            each: entry.call
-            for each, entry in self._entries.items()
+            entry.bucket: entry.call
+            for entry in self._entries.values()
             if entry.call.picked is not None and not entry.call.is_provisional and not entry.call.is_forced
         }
         near = nearest(bucket, sure)
@@ -310,34 +329,33 @@ class MultiKernelFunction:
     def _settle(self, entry: _Entry, met: _Met, keying: Keying) -> None:
         """Lets further calls with this key go straight to the choice."""
         if entry.known is not None and not entry.call.is_provisional:
-            entry.known.add(met.bucket, entry.call.key)
-        run = partial(self._provisional, entry, met.bucket) if entry.call.is_provisional else entry.call.run
+            entry.known.add(entry.bucket, entry.call.key)
+        run = partial(self._provisional, entry) if entry.call.is_provisional else entry.call.run
         if not keying.tells_apart:
             self._launch = adaptor(self._function_name, self.__signature__, run, entry.arguments)
             return
-        key = keying.exact(met.sizes, met.named)
-        self._known[key] = run
-        if key not in entry.keys:
-            entry.keys.append(key)
+        self._known[met.key] = run
+        if met.key not in entry.keys:
+            entry.keys.append(met.key)
         if len(self._known) == 1:  # whatever is constant in a bucket, all of them take the same arguments
             scope = {"_mk_key": keying.key, "_mk_known": self._known.get, "_mk_meet": self._meet}
             keys = keying.expressions(tuple(self.__signature__.parameters))
             self._launch = dispatcher(self._function_name, self.__signature__, entry.arguments, keys, scope)
 
-    def _provisional(self, entry: _Entry, bucket: Bucket, *arguments: Any, grid: Grid | None) -> Any:
+    def _provisional(self, entry: _Entry, *arguments: Any, grid: Grid | None) -> Any:
         """A call with a choice that was taken over: after some of them it is worth being confirmed."""
         entry.calls_left -= 1
         if entry.calls_left == 0:
             confirmer = self._options.confirmer or idle_confirmer()
-            confirmer.add(entry.call, Call(arguments, grid), partial(self._confirmed, entry, bucket))
+            confirmer.add(entry.call, Call(arguments, grid), partial(self._confirmed, entry))
         return entry.call.run(*arguments, grid=grid)
 
-    def _confirmed(self, entry: _Entry, bucket: Bucket) -> None:
+    def _confirmed(self, entry: _Entry) -> None:
         with self._lock:
             for key in entry.keys:
                 self._known[key] = entry.call.run
             if entry.known is not None:
-                entry.known.add(bucket, entry.call.key)
+                entry.known.add(entry.bucket, entry.call.key)
 
     def _is_constexpr(self, name: str) -> bool:
         return any(name in part.parameters and is_constexpr(part.parameters[name]) for part in self._parts)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import ast
 import inspect
 import operator
-import sys
 import types
 from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
@@ -56,15 +55,18 @@ def compile_grid(expressions: Sequence[str]) -> Callable[[Mapping[str, Any]], Gr
 def told_grid(grid: object, launches: Sequence[Mapping[str, Any]]) -> tuple[str, ...] | None:
     """A grid as expressions that give what it says to each of ``launches``, which hold all that a kernel gets, by name.
 
-    A function that no text can tell becomes its numbers; None where these differ, and where it fails for a launch.
+    What a function takes from elsewhere (``rows``), and what only a launch can tell (``meta['x'].shape[0]``) but is the
+    same in all, becomes the number that it is now. A function that no text can tell becomes its numbers; None where
+    these differ, and where it fails for a launch.
     """
     if not callable(grid):
-        return grid_text(grid)
+        assert isinstance(grid, Sequence)
+        return tuple(str(size) for size in grid)
     try:
         said = [grid_numbers(grid, launch) for launch in launches]
     except Exception:  # whatever a user's function raises
         return None
-    text = grid_text(grid)
+    text = _text_of(grid, launches)
     if text is not None and _gives(text, launches, said):
         return text
     return said[0] if said.count(said[0]) == len(said) else None
@@ -75,13 +77,8 @@ def grid_numbers(grid: Callable[[Mapping[str, Any]], Sequence[int]], launch: Map
     return tuple(str(operator.index(size)) for size in grid(launch))
 
 
-def grid_text(grid: object) -> tuple[str, ...] | None:
-    """A tuple, or a function as Triton takes it, as expressions; None for a function that cannot be told as such.
-
-    What a function takes from elsewhere than from its own argument (``x.shape[0]``) becomes the number that it is now.
-    """
-    if isinstance(grid, Sequence) and not isinstance(grid, str):
-        return tuple(str(size) for size in grid)
+def _text_of(grid: Callable[..., Any], launches: Sequence[Mapping[str, Any]]) -> tuple[str, ...] | None:
+    """What its source says. It goes by names, so that only the value tells whether it is right."""
     if not isinstance(grid, types.FunctionType):
         return None
     found = _returned(grid)
@@ -89,7 +86,7 @@ def grid_text(grid: object) -> tuple[str, ...] | None:
         return None
     parameter, axes = found
     try:
-        folding = _Folding(parameter, _scope(grid))
+        folding = _Folding(parameter, _scope(grid), launches)
         # Copies, as it folds in place and the file's functions are read once for all.
         texts = tuple(ast.unparse(folding.visit(deepcopy(axis))) for axis in axes)
         for text in texts:
@@ -109,43 +106,53 @@ def _gives(text: Sequence[str], launches: Sequence[Mapping[str, Any]], said: Seq
 
 
 class _Folding(ast.NodeTransformer):
-    """Turns ``meta['X']`` into ``X``, ``triton.cdiv`` into ``cdiv``, and all that has no part in it into numbers.
+    """Turns ``meta['X']`` into ``X``, ``triton.cdiv`` into ``cdiv``, and what is the same in all launches into numbers.
 
     Raises where that cannot be done; what it leaves is still to be checked.
     """
 
-    def __init__(self, parameter: str, scope: Mapping[str, Any]) -> None:
+    def __init__(self, parameter: str, scope: Mapping[str, Any], launches: Sequence[Mapping[str, Any]]) -> None:
+        first = launches[0]
         self._parameter = parameter
-        self._scope = scope
+        self._scope = {**scope, parameter: first}
+        self._fixed = {name for name in first if all(_is_same(each.get(name), first[name]) for each in launches)}
 
     def visit(self, node: ast.AST) -> Any:
-        if isinstance(node, ast.expr) and not self._uses_parameter(node):
-            return ast.Constant(operator.index(self._value(node)))
         match node:
-            case ast.Call(keywords=[]) if not self._uses_parameter(node.func):
-                name = ast.Name(_known_name(self._value(node.func)), ast.Load())
-                return ast.Call(name, [self.visit(each) for each in node.args], [])
             case ast.Subscript(value=ast.Name(self._parameter), slice=ast.Constant(str(name))) if name.isidentifier():
                 return ast.Name(name, ast.Load())
-            case ast.Name() | ast.Call() | ast.Subscript():
-                raise ValueError(f"{ast.unparse(node)} is no number that a text can tell")
+            case ast.expr() if not self._uses_parameter(node):
+                return self._number(node)
+            case ast.Call(ast.Name(name) | ast.Attribute(attr=name), arguments, keywords) if name in _FUNCTIONS:
+                given = [*arguments, *(each.value for each in keywords)]
+                return ast.Call(ast.Name(name, ast.Load()), [self.visit(each) for each in given], [])
+            case ast.Call(ast.Name("int"), [number], []):
+                return self.visit(number)
+            case ast.expr() if not isinstance(node, ast.BinOp | ast.UnaryOp):
+                return self._number(node)
         return self.generic_visit(node)
 
-    def _value(self, node: ast.expr) -> Any:
-        return eval(ast.unparse(node), dict(self._scope))
+    def _number(self, node: ast.expr) -> ast.Constant:
+        """Raises `ValueError` for what may be another one in another launch."""
+        asked = [each.slice.value for each in ast.walk(node) if self._asks(each)]  # type: ignore[attr-defined]  # it does
+        if len(asked) != self._uses_parameter(node) or not self._fixed.issuperset(asked):
+            raise ValueError(f"{ast.unparse(node)} is no number that a text can tell")
+        return ast.Constant(operator.index(eval(ast.unparse(node), self._scope)))
 
-    def _uses_parameter(self, node: ast.expr) -> bool:
-        return any(isinstance(each, ast.Name) and each.id == self._parameter for each in ast.walk(node))
+    def _asks(self, node: ast.AST) -> bool:
+        """For one thing of the launch, by name."""
+        match node:
+            case ast.Subscript(value=ast.Name(self._parameter), slice=ast.Constant(str())):
+                return True
+        return False
+
+    def _uses_parameter(self, node: ast.expr) -> int:
+        return sum(isinstance(each, ast.Name) and each.id == self._parameter for each in ast.walk(node))
 
 
-def _known_name(function: object) -> str:
-    """What texts call a function. Raises `ValueError` for one that only has such a name."""
-    triton = sys.modules.get("triton")
-    known = {"min": min, "max": max, **{name: getattr(triton, name, None) for name in ("cdiv", "next_power_of_2")}}
-    for name, each in known.items():
-        if each is function:
-            return name
-    raise ValueError(f"{function!r} is none of {', '.join(known)}")
+def _is_same(one: object, other: object) -> bool:
+    """Tensors are compared by what they are, for what they hold may be on a GPU."""
+    return one is other or (isinstance(one, int | float | str) and type(one) is type(other) and one == other)
 
 
 def _check(expression: str) -> None:
@@ -167,7 +174,7 @@ def _check(expression: str) -> None:
 def _returned(function: types.FunctionType) -> tuple[str, Sequence[ast.expr]] | None:
     """The function's parameter, and the expressions of the tuple that is all it returns."""
     code = function.__code__
-    if code.co_argcount != 1 or code.co_nlocals != 1:
+    if code.co_argcount != 1:
         return None
     nodes = [node for node in _functions("".join(lines_of(function) or ())) if _is_source(node, code)]
     if len(nodes) != 1:
@@ -178,10 +185,31 @@ def _returned(function: types.FunctionType) -> tuple[str, Sequence[ast.expr]] | 
 
 
 def _only_value(body: Sequence[ast.stmt]) -> ast.expr | None:
-    """What is returned by a function that does nothing else; it may have a text."""
+    """What is returned by a function that does no more than give names to values; it may have a text."""
     *before, last = body
-    is_plain = all(isinstance(each, ast.Expr) and isinstance(each.value, ast.Constant) for each in before)
-    return last.value if is_plain and isinstance(last, ast.Return) else None
+    naming = _Inlining({})
+    for each in before:
+        match each:
+            case ast.Expr(ast.Constant()):
+                continue
+            case ast.Assign([ast.Name(name)], value):
+                naming.values[name] = naming.visit(deepcopy(value))
+            case _:
+                return None
+    if not isinstance(last, ast.Return) or last.value is None:
+        return None
+    returned: ast.expr = naming.visit(deepcopy(last.value))
+    return returned
+
+
+class _Inlining(ast.NodeTransformer):
+    """Puts values in the place of their names."""
+
+    def __init__(self, values: dict[str, ast.expr]) -> None:
+        self.values = values
+
+    def visit_Name(self, node: ast.Name) -> ast.expr:
+        return deepcopy(self.values.get(node.id, node))
 
 
 def _is_source(node: ast.Lambda | ast.FunctionDef, code: types.CodeType) -> bool:

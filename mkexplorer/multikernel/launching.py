@@ -118,10 +118,16 @@ class Kernel:
         return self._launcher(config, Passed(parameters, dict(zip(self.arguments, takes, strict=True))))
 
     def suggest(self, other: Kernel) -> None:
-        """Uses the configuration that ``other``, the same kernel for other sizes, uses, until `reconsider`."""
-        is_tuned = other.configuration is not None and len(other.meta.configs) == len(self.meta.configs)
-        if is_tuned and self.configuration is None:
-            self._suggested = other.meta.configs.index(other.configuration)
+        """Uses the configuration that ``other``, the same kernel for other sizes, uses, until `reconsider`.
+
+        Only if it is one of ours: a pruner may have left other ones for these sizes. What heuristics say of a
+        configuration may differ, as that is computed at each launch.
+        """
+        if other.configuration is None or self.configuration is not None:
+            return
+        used = other._given(other.configuration)
+        ours = (index for index, config in enumerate(self.meta.configs) if self._given(config) == used)
+        self._suggested = next(ours, None)
 
     def reconsider(self) -> None:
         """Lets the next `prepare` tune what is only suggested until now."""

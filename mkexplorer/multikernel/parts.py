@@ -12,6 +12,7 @@ from typing import Any
 from .borrowed import python_function
 from .errors import DefinitionError, MultiKernelError
 from .kernel import LAUNCH_OPTIONS
+from .values import literal, plain
 
 Grid = Sequence[int] | Callable[[Mapping[str, Any]], Sequence[int]]
 
@@ -91,16 +92,21 @@ class Part:
         return tuple(found)
 
     def pruned_for(self, values: Mapping[str, Any]) -> str:
-        """What its pruner leaves for a call's ``values``, as text; '' if that are all configurations."""
+        """Which of its configurations its pruner leaves for a call's ``values``, '' if that are all: '#0 #2'.
+
+        In the order of its list, whichever way they are left: another order is no other choice.
+        """
         if self.pruner is None:
             return ""
         try:
             left = self._left_for({**self.own_values(values), **self.constants})
         except Exception:  # which `configs_for` tells
             left = ()
-        if tuple(left) == self.configs:
+        places = [f"#{place}" for place, config in enumerate(self.configs) if config in left]
+        added = sorted(literal(plain(config)) for config in left if config not in self.configs)
+        if len(places) == len(self.configs) and not added:
             return ""
-        return " or ".join(" ".join(f"{name}={value}" for name, value in each.items()) for each in left) or "none"
+        return " ".join([*places, *added]) or "none"
 
     def warm_up(self, values: Mapping[str, Any], grid: Grid | None) -> list[Any]:
         """Compiles every configuration for a call's ``values``, where a dtype may stand for a tensor."""

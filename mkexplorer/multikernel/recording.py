@@ -218,7 +218,7 @@ def _refuse(operation: str, name: str) -> None:
     raise MultiKernelError(
         f"{operation}: no module is written for it: its grid is a function that no text tells, and that gives the "
         f"configurations of {name} different numbers, or fails for one of them",
-        "Let it return a tuple right away, of numbers, meta['…'], arithmetic, triton.cdiv, min and max.",
+        "Let it return a tuple of numbers, meta['…'], arithmetic, triton.cdiv, min and max.",
     )
 
 

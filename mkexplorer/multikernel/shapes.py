@@ -58,7 +58,7 @@ class KnownBuckets:
     """The buckets of one multi-kernel that any process has measured, in a file of the cache that is only added to.
 
     ``key`` is common to all its buckets. Each line tells a bucket and the key of its run module, beside which the pick
-    itself is kept: one that was cleared or pinned meanwhile counts as it is now.
+    itself is kept: one that was cleared or pinned meanwhile counts as it is now. A bucket may have several of them.
     """
 
     cache: Path
@@ -67,9 +67,12 @@ class KnownBuckets:
 
     def pick_near(self, bucket: Bucket) -> int | None:
         """The pick of the nearest bucket that has one and is near enough."""
-        keys = dict(self._read())
+        keys: dict[Bucket, list[str]] = {}
+        for each, key in self._read():
+            keys.setdefault(each, []).append(key)
         while (found := nearest(bucket, keys)) is not None:
-            index = PickStore(self.cache, keys.pop(found), self.count, "").load()
+            picks = (PickStore(self.cache, key, self.count, "").load() for key in keys.pop(found))
+            index = next((each for each in picks if each is not None), None)
             if index is not None:
                 return index
         return None

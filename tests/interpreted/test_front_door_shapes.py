@@ -66,11 +66,49 @@ def test_sizes_share_no_choice_if_a_pruner_leaves_them_other_configurations(monk
         function[grid](torch.zeros(count), torch.zeros(count), torch.zeros(1), count, 3.0)
     assert launched == {48: 16, 64: 32, 40: 16, 60: 32, 112: 64}
     left = [bucket[4:] for bucket in function.picks]  # behind the size and the dtypes; nothing if all are left
-    two = "scale_looped: BLOCK=32 num_warps=4 num_stages=3 or BLOCK=64 num_warps=4 num_stages=3"
-    assert left == [(), (two,), ("scale_looped: BLOCK=64 num_warps=4 num_stages=3",)]
+    assert left == [(), ("scale_looped: #1 #2",), ("scale_looped: #2",)]
     asked.clear()
     function[grid](torch.zeros(64), torch.zeros(64), torch.zeros(1), 64, 3.0)
     assert not asked  # of a size that is known
+
+
+def test_sizes_share_a_choice_if_a_pruner_leaves_them_the_same_in_another_order(times: Stopwatch) -> None:
+    def reorder(configs: Any, named: Any, **others: Any) -> Any:
+        return [configs[place] for place in {40: (0, 1, 2), 50: (2, 0, 1), 60: (2, 0), 64: (0, 2)}[named["count"]]]
+
+    function = multi_kernel(pruned(early_config_prune=reorder), kernels.by_power)
+    for count in (40, 50, 60, 64):
+        check(function, count=count)
+    assert [bucket[4:] for bucket in function.picks] == [(), ("scale_looped: #0 #2",)]
+
+
+def test_a_configuration_that_a_pruner_adds_counts_by_its_values(times: Stopwatch) -> None:
+    def add(configs: Any, named: Any, **others: Any) -> Any:
+        return [*configs, triton.Config({"BLOCK": 2 * named["count"]})]
+
+    function = multi_kernel(pruned(early_config_prune=add), kernels.by_power)
+    for count in (32, 64):
+        check(function, count=count)
+    added = "{'BLOCK': 128, 'num_warps': 4, 'num_stages': 3}"
+    assert [bucket[4:] for bucket in function.picks] == [(), (f"scale_looped: #0 #1 #2 {added}",)]
+
+
+def test_a_pruner_is_asked_once_for_a_size_even_if_it_would_answer_otherwise(times: Stopwatch) -> None:
+    confirmer = Noted()
+    answers = []
+
+    def other_each_time(configs: Any, named: Any, **others: Any) -> Any:
+        answers.append(named["count"])
+        return configs[len(answers) % 3 :]
+
+    function = multi_kernel(pruned(early_config_prune=other_each_time), kernels.by_power, confirmer=confirmer)
+    check(function, count=64)
+    check(function, count=100)
+    asked, buckets = list(answers), list(function.picks)
+    function.confirm()
+    check(function, count=100, times_launched=2)
+    assert (answers, list(function.picks)) == (asked, buckets)
+    assert len(times.races) == 2  # the neighbour's choice is confirmed, and not another one taken over
 
 
 def test_a_size_that_a_pruner_leaves_nothing_shares_no_choice(times: Stopwatch) -> None:
@@ -110,6 +148,31 @@ def test_a_near_size_starts_from_its_neighbours_choice_and_is_confirmed_later(ti
     assert sizes(function) == {64: "scale_persistent", 128: "scale_looped"}
     check(function, count=100)
     assert times.races[1:] == [(["scale_looped", "scale_persistent"], None)]  # a suggestion is no pick to outweigh
+
+
+def fitting(configs: Any, named: Any, **others: Any) -> Any:
+    return [each for each in configs if each.kwargs["BLOCK"] <= named["count"]]
+
+
+@pytest.mark.parametrize("is_new_process", [False, True])
+def test_a_near_size_with_other_configurations_left_starts_from_its_neighbours_choice(
+    times: Stopwatch, is_new_process: bool
+) -> None:
+    def new() -> Any:
+        return multi_kernel(pruned(early_config_prune=fitting), kernels.by_power, confirmer=confirmer)
+
+    confirmer = Noted()
+    function = new()
+    check(function, count=32)
+    function = new() if is_new_process else function
+    times.times_us["scale_looped"] = 1.0
+    check(function, count=64, times_launched=10)
+    assert sizes(function)[64] == "scale_persistent"
+    assert len(times.races) == 1
+    ((call, arguments, done),) = confirmer.jobs
+    call.confirm(arguments)
+    done()
+    assert sizes(function)[64] == "scale_looped"
 
 
 def test_of_ranks_that_share_none_starts_from_a_neighbours_choice_or_configuration(
