@@ -82,17 +82,18 @@ class MultiKernelCall(StockCall):  # type: ignore[misc]  # mypy does not follow 
 
     def load_cache(self) -> None:
         assert self.picked_kernel is None
-        found = Found()
+        pick, found = None, Found()
         with session.told("the pick cannot be read"):  # in Triton's interpreter there is none: its kernels have no key
-            found = self._pick.find(gpu.machine(self._device))
-        if found.index is None:
+            pick = self._pick
+            found = pick.find(gpu.machine(self._device))
+        if pick is None or found.index is None:
             self._note = "its pick file was not valid" if found.is_invalid else ""
             return
         if self._is_to_be_measured(found.is_pinned, found.doubt):
             self._old, self._note = found.index, found.doubt
             return
         self.picked_kernel, self._how = found.index, How.PINNED if found.is_pinned else How.LOADED
-        stock.log.debug("Load picked kernel %d from cache file %s", found.index, self._pick.path)
+        stock.log.debug("Load picked kernel %d from cache file %s", found.index, pick.path)
 
     def store_cache(self) -> None:
         """Beside what torch writes, the evidence is entered."""

@@ -19,6 +19,7 @@ from typing import Any
 
 from .errors import DefinitionError
 from .kernel import IMPORTS
+from .values import literal, tuple_text
 
 _DEF = re.compile(r"^def\s+\w+\s*\(", re.MULTILINE)
 # Packages from which a generated file may import. What comes from any other stands in the file itself, so that a
@@ -137,13 +138,10 @@ class _Collector:
         return f"{name}{': tl.constexpr' if annotated else ''} = {self._literal(name, value)}"
 
     def _literal(self, name: str, value: Any) -> str:
-        if isinstance(value, float) and (value != value or abs(value) == float("inf")):
-            return f"float('{value}')"
         if value is None or isinstance(value, str | int | float):
-            return repr(value)
+            return literal(value)
         if isinstance(value, tuple):
-            items = [self._literal(name, each) for each in value]
-            return f"({', '.join(items)}{',' if len(items) == 1 else ''})"
+            return tuple_text(self._literal(name, each) for each in value)
         language = sys.modules.get("triton.language")
         if type(value).__name__ == "dtype":
             found = (known for known in dir(language) if getattr(language, known) is value)

@@ -128,11 +128,8 @@ def _with_free_names(module: GeneratedModule, taken: Collection[str]) -> Generat
     new: dict[str, str] = {}
     for name in names:
         if name in taken and name not in new:
-            free = f"{name}_"
-            while free in used:
-                free += "_"
-            used.add(free)
-            new[name] = free
+            new[name] = free_name(name, used)
+            used.add(new[name])
     if not new:
         return module
 
@@ -151,6 +148,13 @@ def _with_free_names(module: GeneratedModule, taken: Collection[str]) -> Generat
         allocated=renamed(module.allocated),
         outputs=tuple(new.get(name, name) for name in module.outputs),
     )
+
+
+def free_name(name: str, used: Collection[str]) -> str:
+    """``name`` with as many underscores behind it as make it none of those ``used``."""
+    while name in used:
+        name += "_"
+    return name
 
 
 def quoted(text: str) -> str:

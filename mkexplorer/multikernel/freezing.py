@@ -75,7 +75,7 @@ def _first_pass_of(
     files = module.modules()
     if len(files) == 1:
         ((bucket, file),) = files.items()
-        call = module._entries[bucket].call
+        call = module.call_of(bucket)
         return file, {call.multi_kernel_name: call}
     name = getattr(module, "__name__", "")
     if files:

@@ -206,6 +206,11 @@ class MultiKernelFunction:
             raise refusal
         return found
 
+    def call_of(self, bucket: Bucket) -> MultiKernelCall:
+        """What the calls of one of the buckets in `picks` go to. Raises `KeyError` for any other."""
+        with self._lock:
+            return self._entries[bucket].call
+
     def confirm(self) -> None:
         """Lets the next call of each bucket measure whose choice was only taken over from another one."""
         with self._lock:

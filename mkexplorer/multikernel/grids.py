@@ -10,7 +10,7 @@ import ast
 import inspect
 import operator
 import types
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import deepcopy
 from functools import lru_cache
 from typing import Any
@@ -134,17 +134,17 @@ class _Folding(ast.NodeTransformer):
 
     def _number(self, node: ast.expr) -> ast.Constant:
         """Raises `ValueError` for what may be another one in another launch."""
-        asked = [each.slice.value for each in ast.walk(node) if self._asks(each)]  # type: ignore[attr-defined]  # it does
+        asked = list(self._asked(node))
         if len(asked) != self._uses_parameter(node) or not self._fixed.issuperset(asked):
             raise ValueError(f"{ast.unparse(node)} is no number that a text can tell")
         return ast.Constant(operator.index(eval(ast.unparse(node), self._scope)))
 
-    def _asks(self, node: ast.AST) -> bool:
-        """For one thing of the launch, by name."""
-        match node:
-            case ast.Subscript(value=ast.Name(self._parameter), slice=ast.Constant(str())):
-                return True
-        return False
+    def _asked(self, node: ast.expr) -> Iterator[str]:
+        """What it asks of the launch by name."""
+        for each in ast.walk(node):
+            match each:
+                case ast.Subscript(value=ast.Name(self._parameter), slice=ast.Constant(str(name))):
+                    yield name
 
     def _uses_parameter(self, node: ast.expr) -> int:
         return sum(isinstance(each, ast.Name) and each.id == self._parameter for each in ast.walk(node))

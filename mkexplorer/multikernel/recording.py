@@ -11,7 +11,7 @@ from typing import Any
 
 from .borrowed import borrow
 from .clones import is_tensor
-from .codegen import TAKEN, GeneratedModule, Tensor, wrapper_text
+from .codegen import TAKEN, GeneratedModule, Tensor, free_name, wrapper_text
 from .codegen import Call as ModuleCall
 from .errors import MultiKernelError
 from .from_triton import sub_kernel
@@ -209,9 +209,9 @@ def _grids(parts: Sequence[Part], asked: Sequence[_Own], call: FirstCall) -> _Gr
     shared = told_grid(call.grid, [launch for each in launches for launch in each])
     if shared is not None:
         return _Grids(shared)
-    told = [told_grid(call.grid, each) if each else () for each in launches]
-    untold = [part.name for part, grid in zip(parts, told, strict=True) if grid is None]
-    return _Grids(by_sub_kernel=tuple(grid or () for grid in told), untold=untold[0] if untold else "")
+    each_its_own = [told_grid(call.grid, each) if each else () for each in launches]
+    untold = [part.name for part, grid in zip(parts, each_its_own, strict=True) if grid is None]
+    return _Grids(by_sub_kernel=tuple(grid or () for grid in each_its_own), untold=untold[0] if untold else "")
 
 
 def _refuse(operation: str, name: str) -> None:
@@ -260,14 +260,14 @@ def _origin(part: Part, spec: SubKernelSpec) -> str:
     functions = wholly_told((part.heuristics, pruning, grid))
     if functions is None:
         return ""
-    plain = replace(
+    general = replace(
         spec,
         constants=tuple((name, value) for name, value in spec.constants if name not in part.heuristics),
         configs=tuple(tuple(config.items()) for config in part.configs),
         grid=() if grid is not None else spec.grid,
         problem="cannot run" if spec.problem else "",
     )
-    return f"{kernel_text(plain)}\n{functions}"
+    return f"{kernel_text(general)}\n{functions}"
 
 
 def _unwritten(parts: Sequence[Part], asked: Sequence[_Own], call: FirstCall) -> Record:
@@ -314,7 +314,7 @@ def _module(multi_kernel: MultiKernel, grid: tuple[str, ...], call: FirstCall) -
     for name in _passed(multi_kernel):
         value = plain(call.values[name])
         if is_tensor(value):
-            variables[name] = f"{name}_" if name in TAKEN else name
+            variables[name] = free_name(name, TAKEN | (call.values.keys() - {name}))
             dtype = str(value.dtype).removeprefix("torch.")
             tensors.append(Tensor(variables[name], dtype, tuple(value.shape), tuple(value.stride())))
         elif value is None or isinstance(value, str | int | float):

@@ -10,7 +10,7 @@ import os
 import stat as stat_bits
 from collections.abc import Iterator
 
-from mkexplorer.catalog.errors import PlaceError
+from mkexplorer.catalog.errors import MkexplorerError, PlaceError
 from mkexplorer.catalog.places import shelves
 from mkexplorer.catalog.store import FolderStore, Store
 from mkexplorer.catalog.users import user_name
@@ -162,13 +162,17 @@ def _unreadable(store: Store, path: str, error: PlaceError) -> Pick:
     return Pick(PickState.UNKNOWN, path=path, reason=error.message)
 
 
-NEVER_CHANGED = "a bundle is never changed"
+_NEVER_CHANGED = "a bundle is never changed"
+
+
+def bundle_refusal(what: str) -> MkexplorerError:
+    return MkexplorerError(f"{what}: {_NEVER_CHANGED}", "Change the cache that it was made from.")
 
 
 def find_obstacle(store: Store, path: str) -> str:
     """Why the file at ``path`` must not be replaced: a link, no file, another owner, a bundle; '' where it may."""
     if not isinstance(store, FolderStore):
-        return NEVER_CHANGED
+        return _NEVER_CHANGED
     shelf, _, _ = path.partition("/")
     for each in (shelf, path):
         try:

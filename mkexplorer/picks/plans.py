@@ -13,7 +13,7 @@ from mkexplorer.catalog.store import FolderStore, Store
 
 from .book import PickBook
 from .changes import PickChange, full_id, last_batch, one_per_file, plan_clear, plan_pin, plan_undo
-from .files import NEVER_CHANGED, read_histories, read_pick_file
+from .files import bundle_refusal, read_histories, read_pick_file
 from .model import Machine, Measured, PickFile, PickState
 from .rules import has_no_file
 from .writing import Occasion, apply_changes, remove_leftover
@@ -117,8 +117,7 @@ def _plan_in(book: PickBook, planner: Callable[[_One], PickChange | None], ones:
     """As `_plan`; a bundle refuses once, and not once for each pick."""
     if isinstance(book.catalog.store, FolderStore):
         return _plan(planner, ones)
-    bundle = MkexplorerError(f"{book.catalog.place.path}: {NEVER_CHANGED}", "Change the cache that it was made from.")
-    return Plan(refusals=(bundle,) if any(True for _ in ones) else ())
+    return Plan(refusals=(bundle_refusal(book.catalog.place.path),) if any(True for _ in ones) else ())
 
 
 def _plan(planner: Callable[[_One], PickChange | None], ones: Iterable[_One]) -> Plan:

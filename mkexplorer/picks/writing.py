@@ -27,7 +27,7 @@ from mkexplorer.catalog.store import FolderStore, Store
 
 from .changes import PickChange
 from .evidence import SUFFIX, change_line, outcome_line
-from .files import ENDING, MOST_BYTES, NEVER_CHANGED, obstacle_in
+from .files import ENDING, MOST_BYTES, bundle_refusal, obstacle_in
 from .model import Entry, Machine, Who
 
 # What a killed writer may leave beside a pick: no reader takes a hidden name with this ending for a pick.
@@ -62,7 +62,7 @@ class Occasion:
 def apply_change(store: Store, change: PickChange, occasion: Occasion) -> None:
     """Carries out ``change``. Raises `MkexplorerError` where that cannot be; the pick file is then as it was."""
     if not isinstance(store, FolderStore):
-        raise MkexplorerError(f"{change.path}: {NEVER_CHANGED}", "Change the cache that it was made from.")
+        raise bundle_refusal(change.path)
     shelf, name = _split(change.path)
     make = change.after.content is not None
     with _told(change.path), _opened(store.root, shelf, make) as folder, _locked(folder, name) as evidence:

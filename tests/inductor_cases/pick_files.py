@@ -9,7 +9,7 @@ from unittest import mock
 import mkexplorer
 from mkexplorer.inductor import gpu, session
 from mkexplorer.picks.changes import PickChange
-from mkexplorer.picks.model import Action, Held, Machine, PickState, Who
+from mkexplorer.picks.model import Action, Entry, Held, Machine, PickState, Who
 from mkexplorer.picks.writing import Occasion, apply_change
 from tests.inductor_cases.programs import (
     StockCall,
@@ -141,14 +141,20 @@ def case_gpus_that_agree_on_a_pick_measure_it_once_each(folder: Path) -> None:
     assert "sub-kernel 1 was measured to be 1.41x as fast" in entries(pick_of(module))[-1].why
 
 
+def measured(folder: Path) -> tuple[Path, Entry]:
+    """A pick, and the evidence that it was made with."""
+    module = load("softmax", folder)
+    softmax(module)
+    path = pick_of(module)
+    (entry,) = entries(path)
+    return path, entry
+
+
 def case_a_pick_that_its_own_evidence_speaks_against_is_measured_anew(folder: Path) -> None:
     """As those of ranks were that kept what another one had chosen."""
     set_times(looped=31.0, persistent=22.0)
     with mkexplorer.installed():
-        module = load("softmax", folder)
-        softmax(module)
-        path = pick_of(module)
-        (entry,) = entries(path)
+        path, entry = measured(folder)
         store, relative, file = on_disk(path)
         after = Held(b"0", PickState.PICKED)
         change = PickChange(relative, "", Action.PICK, file.held, after, file.history.size, measured=entry.measured)
@@ -160,10 +166,7 @@ def case_a_pick_that_its_own_evidence_speaks_against_is_measured_anew(folder: Pa
 def case_a_measurement_against_the_pick_has_it_measured_anew(folder: Path) -> None:
     set_times(looped=22.0, persistent=31.0)
     with mkexplorer.installed():
-        module = load("softmax", folder)
-        softmax(module)
-        path = pick_of(module)
-        (entry,) = entries(path)
+        path, entry = measured(folder)
         pin(path, b"1")
         # What a run time that knows nothing of us writes afterwards, and what somebody measures beside it.
         write_pick(path, b"1\n")
